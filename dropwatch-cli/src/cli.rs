@@ -1,0 +1,115 @@
+//! The command line: clap types only. `config.rs` gives the arguments their meaning.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo dropwatch                                  every drop, until Ctrl-C
+  sudo dropwatch --reason 'TCP_*,!TCP_OLD_DATA'   some reasons only
+  sudo dropwatch --reason NO_SOCKET --stack       with the kernel stack of each drop
+  dropwatch list-reasons                          the drop reasons of this kernel
+
+Exit status: 0 when all went well, 1 when something failed, 2 for a usage error";
+
+/// Tells why the Linux kernel is dropping packets: who, why, what and where, as it happens
+#[derive(Debug, Parser)]
+#[command(name = "dropwatch", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Without a subcommand, drops are streamed.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// What to stream, and how.
+    #[command(flatten)]
+    pub trace: TraceArgs,
+}
+
+/// What dropwatch does besides streaming drops.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the drop reasons of this kernel, from its own BTF
+    ListReasons(ListReasonsArgs),
+}
+
+/// Arguments of streaming.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Only drops for this reason (repeatable, or separated by commas)
+    ///
+    /// A name as list-reasons shows it, in any case and with or without its prefix; a glob
+    /// ('TCP_*'); a subsystem's reasons ('openvswitch/*'); a raw number; '!' in front excludes.
+    /// Several are alternatives; what is excluded stays excluded.
+    #[arg(short, long, value_name = "REASON", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub reason: Vec<String>,
+
+    /// Show the kernel stack of each drop; a stack seen before is referred to by its number,
+    /// or printed each time with --stack=full
+    #[arg(
+        short,
+        long,
+        value_name = "MODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "once",
+        hide_possible_values = true
+    )]
+    pub stack: Option<StackMode>,
+
+    /// Stop after N drops have been shown
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// Stop after this time: 10s, 5m, 1h30m, or a number of seconds
+    #[arg(short, long, value_name = "TIME")]
+    pub duration: Option<String>,
+
+    /// Room for records on their way from the kernel: a power of two of bytes, at least 64K
+    #[arg(long, value_name = "SIZE", default_value = "8M")]
+    pub buffer_size: String,
+
+    /// When to use colour; NO_COLOR in the environment turns it off too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+
+    /// Show what dropwatch does, and what the BPF program has to say, on standard error
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How stacks are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StackMode {
+    /// Each distinct stack once, then by its number.
+    Once,
+    /// Under each drop.
+    Full,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorMode {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Arguments of `list-reasons`.
+#[derive(Debug, Args)]
+pub struct ListReasonsArgs {
+    /// Only reasons that match: part of a name, a glob ('TCP_*'), 'openvswitch/*', or a number
+    pub pattern: Option<String>,
+
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+
+    /// Read this kernel's BTF instead: a file like /sys/kernel/btf/vmlinux; repeat the option
+    /// for the BTF of its modules
+    #[arg(long, value_name = "FILE")]
+    pub btf: Vec<PathBuf>,
+}

@@ -1,0 +1,151 @@
+//! Arguments that have been checked: what they mean, independent of the kernel.
+
+use std::{
+    env,
+    fmt,
+    io::{IsTerminal, stdout},
+    time::Duration,
+};
+
+use anyhow::Result;
+use jiff::SignedDuration;
+
+use crate::{
+    cli::{ColorMode, StackMode, TraceArgs},
+    reason_filter::ReasonPattern,
+};
+
+const MIN_BUFFER_SIZE: u32 = 64 << 10;
+const MAX_BUFFER_SIZE: u32 = 1 << 30;
+
+/// What to stream, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which reasons to show; empty for all.
+    pub reasons: Vec<ReasonPattern>,
+    /// Whether and how to show stacks.
+    pub stack: Option<StackMode>,
+    /// Stop after so many drops have been shown.
+    pub count: Option<u64>,
+    /// Stop after this time.
+    pub duration: Option<Duration>,
+    /// Size of the ring in bytes: a power of two.
+    pub buffer_size: u32,
+    /// Whether to colour the output.
+    pub color: bool,
+    /// Whether to show diagnostics.
+    pub verbose: bool,
+}
+
+impl Config {
+    /// Gives the arguments their meaning, or says which one has none.
+    ///
+    /// # Errors
+    /// A [`UsageError`] that names the argument.
+    pub fn new(args: &TraceArgs) -> Result<Self> {
+        Ok(Self {
+            reasons: args
+                .reason
+                .iter()
+                .flat_map(|list| list.split(','))
+                .map(ReasonPattern::parse)
+                .collect::<Result<_>>()?,
+            stack: args.stack,
+            count: args.count,
+            duration: args.duration.as_deref().map(duration).transpose()?,
+            buffer_size: buffer_size(&args.buffer_size)?,
+            color: color(args.color),
+            verbose: args.verbose,
+        })
+    }
+}
+
+/// A mistake in the arguments, which ends the program with status 2.
+#[derive(Debug)]
+pub struct UsageError(pub String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+fn duration(text: &str) -> Result<Duration> {
+    let seconds = text.parse::<f64>().ok().and_then(|n| SignedDuration::try_from_secs_f64(n).ok());
+    seconds
+        .or_else(|| text.parse().ok())
+        .filter(|duration| duration.is_positive())
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| {
+            let message = format!("--duration '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds");
+            UsageError(message).into()
+        })
+}
+
+fn buffer_size(text: &str) -> Result<u32> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => Some(0),
+        "K" | "KB" | "KIB" => Some(10),
+        "M" | "MB" | "MIB" => Some(20),
+        "G" | "GB" | "GIB" => Some(30),
+        _ => None,
+    };
+    let bytes = shift
+        .zip(digits.parse::<u32>().ok())
+        .and_then(|(shift, number)| number.checked_mul(1 << shift))
+        .ok_or_else(|| UsageError(format!("--buffer-size '{text}' is not a size; write 512K, 8M or 1G")))?;
+    // The kernel takes only powers of two that are whole pages.
+    match bytes.checked_next_power_of_two() {
+        Some(size) if size == bytes && (MIN_BUFFER_SIZE..=MAX_BUFFER_SIZE).contains(&size) => Ok(size),
+        Some(size) if (MIN_BUFFER_SIZE..=MAX_BUFFER_SIZE).contains(&size) => {
+            let message = format!("--buffer-size '{text}' is not a power of two; the next is {size}");
+            Err(UsageError(message).into())
+        }
+        _ => Err(UsageError(format!("--buffer-size '{text}' is not between 64K and 1G")).into()),
+    }
+}
+
+fn color(mode: ColorMode) -> bool {
+    match mode {
+        ColorMode::Always => true,
+        ColorMode::Never => false,
+        ColorMode::Auto => {
+            let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+            stdout().is_terminal() && !refused && !dumb
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, millis) in
+            [("10s", 10_000), ("500ms", 500), ("1h30m", 5_400_000), ("2", 2_000), ("0.25", 250), ("5m", 300_000)]
+        {
+            assert_eq!(duration(text).expect(text), Duration::from_millis(millis), "{text}");
+        }
+        for text in ["", "0", "-1", "-5s", "ten", "10 parsecs", "nan", "inf", "1e300"] {
+            let error = duration(text).expect_err(text);
+            assert!(error.is::<UsageError>() && error.to_string().contains("--duration"), "{text}");
+        }
+    }
+
+    #[test]
+    fn buffer_sizes_are_powers_of_two() {
+        for (text, bytes) in [("8M", 8 << 20), ("65536", 1 << 16), ("64k", 1 << 16), ("1GiB", 1 << 30)] {
+            assert_eq!(buffer_size(text).expect(text), bytes);
+        }
+        for text in ["", "M", "0", "1K", "32K", "2G", "4096M", "8X", "-8M", "99999999999", "8.5M", "M8"] {
+            assert!(buffer_size(text).expect_err(text).is::<UsageError>(), "{text}");
+        }
+        let error = buffer_size("10M").expect_err("not a power of two");
+        assert!(error.to_string().contains("16777216"), "{error}");
+    }
+}

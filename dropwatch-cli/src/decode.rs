@@ -1,0 +1,161 @@
+//! From the bytes in the ring to a drop. Never panics, whatever the bytes.
+
+use dropwatch_common::record::{
+    COMM_LEN, DropRecord, FLAG_COMM, FLAG_RX_SK, FLAG_SKB_FIELDS, FLAG_STACK_FAILED, MAX_STACK_DEPTH,
+};
+
+use crate::drop::{Comm, Drop, Stack};
+
+const ADDRESS_SIZE: usize = size_of::<u64>();
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// There are fewer bytes than a record has.
+    Truncated,
+    /// The stack's length and that of the record do not fit together.
+    StackLength,
+}
+
+/// Decodes one record.
+///
+/// # Errors
+/// When the bytes are no record.
+pub fn decode(bytes: &[u8]) -> Result<Drop, Malformed> {
+    let (fixed, addresses) = bytes.split_at_checked(size_of::<DropRecord>()).ok_or(Malformed::Truncated)?;
+    // SAFETY: there are as many bytes as the struct has, read without asking for alignment, and
+    // any bits make a valid struct of integers.
+    let record = unsafe { fixed.as_ptr().cast::<DropRecord>().read_unaligned() };
+    let has = |flag| record.flags & flag != 0;
+    Ok(Drop {
+        boot_ns: record.boot_ns,
+        reason: record.reason,
+        location: record.location,
+        cpu: record.cpu,
+        pid: record.pid,
+        tgid: record.tgid,
+        comm: has(FLAG_COMM).then(|| comm(record.comm)),
+        protocol: has(FLAG_SKB_FIELDS).then_some(record.protocol),
+        len: has(FLAG_SKB_FIELDS).then_some(record.len),
+        rx_sk: has(FLAG_RX_SK).then_some(record.rx_sk),
+        stack: stack(addresses, record.stack_len, has(FLAG_STACK_FAILED))?,
+    })
+}
+
+fn comm(bytes: [u8; COMM_LEN]) -> Comm {
+    let len = bytes.iter().position(|&byte| byte == 0).unwrap_or(COMM_LEN);
+    Comm { bytes, len }
+}
+
+fn stack(bytes: &[u8], len: u32, failed: bool) -> Result<Option<Stack>, Malformed> {
+    if len as usize > MAX_STACK_DEPTH || bytes.len() != len as usize * ADDRESS_SIZE {
+        return Err(Malformed::StackLength);
+    }
+    if failed {
+        return Ok(Some(Stack::Unavailable));
+    }
+    let (addresses, _) = bytes.as_chunks::<ADDRESS_SIZE>();
+    let addresses: Box<[u64]> = addresses.iter().map(|address| u64::from_ne_bytes(*address)).collect();
+    Ok((len > 0).then_some(Stack::Addresses(addresses)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(record: &DropRecord, stack: &[u64]) -> Vec<u8> {
+        // SAFETY: the struct has no padding, so all its bytes are initialised.
+        let fixed = unsafe { &*(&raw const *record).cast::<[u8; size_of::<DropRecord>()]>() };
+        fixed.iter().copied().chain(stack.iter().flat_map(|address| address.to_ne_bytes())).collect()
+    }
+
+    fn record() -> DropRecord {
+        DropRecord {
+            boot_ns: 1_000_000_007,
+            location: 0xffff_ffff_8123_4567,
+            rx_sk: 0xffff_8881_0000_0000,
+            reason: 0x2_0003,
+            pid: 12,
+            tgid: 11,
+            cpu: 3,
+            len: 1500,
+            protocol: 0x86dd,
+            flags: FLAG_COMM | FLAG_SKB_FIELDS | FLAG_RX_SK,
+            comm: *b"nc\0rest of old\0\0",
+            ..DropRecord::default()
+        }
+    }
+
+    #[test]
+    fn every_field_arrives() {
+        let drop = decode(&bytes(&record(), &[])).expect("a whole record");
+        assert_eq!(drop.boot_ns, 1_000_000_007);
+        assert_eq!(drop.location, 0xffff_ffff_8123_4567);
+        assert_eq!(drop.rx_sk, Some(0xffff_8881_0000_0000));
+        assert_eq!((drop.reason, drop.cpu, drop.pid, drop.tgid), (0x2_0003, 3, 12, 11));
+        assert_eq!((drop.protocol, drop.len), (Some(0x86dd), Some(1500)));
+        assert_eq!(drop.comm.expect("flagged").bytes(), b"nc");
+        assert_eq!(drop.stack, None);
+    }
+
+    #[test]
+    fn what_is_not_flagged_is_unknown() {
+        let drop = decode(&bytes(&DropRecord { flags: 0, ..record() }, &[])).expect("a whole record");
+        assert_eq!((drop.protocol, drop.len, drop.rx_sk), (None, None, None));
+        assert!(drop.comm.is_none());
+    }
+
+    #[test]
+    fn a_comm_may_fill_its_field() {
+        let drop = decode(&bytes(&DropRecord { comm: *b"sixteen bytes !!", ..record() }, &[]));
+        assert_eq!(drop.expect("whole").comm.expect("flagged").bytes(), b"sixteen bytes !!");
+    }
+
+    #[test]
+    fn the_stack_is_the_records_own() {
+        let with = DropRecord { stack_len: 2, ..record() };
+        let drop = decode(&bytes(&with, &[7, 9])).expect("a whole record");
+        assert_eq!(drop.stack, Some(Stack::Addresses([7, 9].into())));
+        let failed = DropRecord { flags: FLAG_STACK_FAILED, ..record() };
+        assert_eq!(decode(&bytes(&failed, &[])).expect("whole").stack, Some(Stack::Unavailable));
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let whole = bytes(&DropRecord { stack_len: 2, ..record() }, &[7, 9]);
+        for len in 0..size_of::<DropRecord>() {
+            assert_eq!(decode(&whole[..len]), Err(Malformed::Truncated));
+        }
+        for len in size_of::<DropRecord>()..whole.len() {
+            assert_eq!(decode(&whole[..len]), Err(Malformed::StackLength));
+        }
+        let deep = DropRecord { stack_len: MAX_STACK_DEPTH as u32 + 1, ..record() };
+        assert_eq!(decode(&bytes(&deep, &[0; MAX_STACK_DEPTH + 1])), Err(Malformed::StackLength));
+        let huge = DropRecord { stack_len: u32::MAX, ..record() };
+        assert_eq!(decode(&bytes(&huge, &[])), Err(Malformed::StackLength));
+    }
+
+    #[test]
+    fn random_bytes_never_panic() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        for _ in 0..100_000 {
+            let len = random() as usize % 1200;
+            let mut noise: Vec<u8> = (0..len).map(|_| random() as u8).collect();
+            // Half of the time the length is made right, so that the rest is decoded too.
+            if len >= 72 && random() % 2 == 0 {
+                let depth = (len - 72) / 8;
+                noise.truncate(72 + depth * 8);
+                noise[48..52].copy_from_slice(&(depth as u32).to_ne_bytes());
+                assert_eq!(decode(&noise).is_ok(), depth <= MAX_STACK_DEPTH);
+            } else {
+                let _ = decode(&noise);
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading BTF: the kernel's description of its own types, and any file that claims to be one.
+//!
+//! Format: <https://docs.kernel.org/bpf/btf.html>. The parsing is `btf-rs`'s. Files are checked
+//! first, so that what it is given has sane bounds, and are read from a private copy, which
+//! nobody can truncate under it.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    path::Path,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use btf_rs::{Backend, BtfType, Type};
+
+use super::BTF_DIR;
+
+/// Far above any kernel's BTF (4 to 15 MB), far below what would hurt.
+const MAX_SIZE: u64 = 128 << 20;
+/// How deep typedefs, qualifiers and anonymous structs are followed.
+const MAX_DEPTH: usize = 16;
+/// Magic, version, flags and header length, then four section bounds of 4 bytes each.
+const HEADER_SIZE: usize = 24;
+const MAGIC: u16 = 0xeb9f;
+
+/// A kernel's BTF, or a module's together with the kernel's that it builds on.
+pub struct Btf {
+    types: btf_rs::Btf,
+    strings: Vec<u8>,
+}
+
+/// An enum's name, and its members' names and values. Values are sign-extended to 64 bits
+/// where the enum is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enum {
+    /// The enum's name.
+    pub name: String,
+    /// The members in the order of their declaration.
+    pub members: Vec<(String, u64)>,
+}
+
+impl Btf {
+    /// The running kernel's own.
+    ///
+    /// # Errors
+    /// When the kernel shows none, with what that means.
+    pub fn of_running_kernel() -> Result<Self> {
+        let path = Path::new(BTF_DIR).join("vmlinux");
+        ensure!(
+            path.exists(),
+            "no BTF at {}: kernel {} was built without CONFIG_DEBUG_INFO_BTF, or sysfs is not mounted; \
+             dropwatch reads names and offsets from it, so use a kernel that has it (all current \
+             distributions' have)",
+            path.display(),
+            super::release(),
+        );
+        Self::open(&path)
+    }
+
+    /// A kernel's BTF from a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not BTF.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::read(path).with_context(|| format!("cannot read BTF from {}", path.display()))
+    }
+
+    /// A module's BTF from a file, on top of its kernel's.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not BTF, or does not fit the base.
+    pub fn open_split(path: &Path, base: &Self) -> Result<Self> {
+        Self::read_split(path, base)
+            .with_context(|| format!("cannot read module BTF from {}", path.display()))
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = read_file(path)?;
+        let strings = check(&bytes)?.to_vec();
+        ensure!(
+            strings.first() == Some(&0),
+            "this is the BTF of a module; name that of its kernel first"
+        );
+        let copy = private_copy(&bytes)?;
+        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        // Unlike the other backend, Mmap decodes only the types that are asked for.
+        let types = btf_rs::Btf::from_file_with_backend(path, Backend::Mmap)?;
+        Ok(Self { types, strings })
+    }
+
+    fn read_split(path: &Path, base: &Self) -> Result<Self> {
+        let bytes = read_file(path)?;
+        let strings = check(&bytes)?.to_vec();
+        let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types)?;
+        Ok(Self { types, strings })
+    }
+
+    /// All named enums whose name ends so. Of a module's BTF, only the module's own.
+    pub fn enums_ending_in(&self, suffix: &str) -> Vec<Enum> {
+        self.strings
+            .split(|&byte| byte == 0)
+            .filter(|name| name.ends_with(suffix.as_bytes()))
+            .filter_map(|name| self.named_enum(str::from_utf8(name).ok()?))
+            .collect()
+    }
+
+    /// The enum of this name.
+    pub fn named_enum(&self, name: &str) -> Option<Enum> {
+        let types = self.types.resolve_types_by_name(name).ok()?;
+        let members = types.iter().find_map(|each| match each {
+            Type::Enum(found) => {
+                let value = |raw: u32| if found.is_signed() { raw as i32 as u64 } else { raw.into() };
+                Some(self.named(&found.members, |member| value(member.val())))
+            }
+            Type::Enum64(found) => Some(self.named(&found.members, btf_rs::Enum64Member::val)),
+            _ => None,
+        })?;
+        Some(Enum { name: name.to_owned(), members })
+    }
+
+    fn named<T: BtfType>(&self, members: &[T], value: impl Fn(&T) -> u64) -> Vec<(String, u64)> {
+        let name = |member| self.types.resolve_name(member).ok();
+        members.iter().filter_map(|member| Some((name(member)?, value(member)))).collect()
+    }
+
+    /// Byte offset of a struct's member, those of anonymous structs and unions within it
+    /// included. None where there is no such struct or member, or it is a bit field.
+    pub fn member_offset(&self, struct_name: &str, member: &str) -> Option<u32> {
+        let types = self.types.resolve_types_by_name(struct_name).ok()?;
+        let bits = types.iter().find_map(|each| match each {
+            Type::Struct(found) => self.member_bits(found, member, MAX_DEPTH),
+            _ => None,
+        })?;
+        (bits % u8::BITS == 0).then_some(bits / u8::BITS)
+    }
+
+    fn member_bits(&self, outer: &btf_rs::Struct, wanted: &str, depth: usize) -> Option<u32> {
+        let depth = depth.checked_sub(1)?;
+        outer.members.iter().find_map(|member| {
+            let name = self.types.resolve_name(member).ok()?;
+            if name == wanted {
+                return member.bitfield_size().is_none_or(|size| size == 0).then(|| member.bit_offset());
+            }
+            if !name.is_empty() {
+                return None;
+            }
+            match self.types.resolve_chained_type(member).ok()? {
+                Type::Struct(inner) | Type::Union(inner) => {
+                    member.bit_offset().checked_add(self.member_bits(&inner, wanted, depth)?)
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// The parameters' types of the function that a typedef points to, as C would name them:
+    /// `struct sock *`, `enum skb_drop_reason`. Qualifiers are left out.
+    pub fn function_pointer(&self, typedef: &str) -> Option<Vec<String>> {
+        let types = self.types.resolve_types_by_name(typedef).ok()?;
+        let typedef = types.iter().find_map(|each| match each {
+            Type::Typedef(found) => Some(found),
+            _ => None,
+        })?;
+        let Type::Ptr(pointer) = self.types.resolve_chained_type(typedef).ok()? else { return None };
+        let Type::FuncProto(prototype) = self.types.resolve_chained_type(&pointer).ok()? else { return None };
+        Some(prototype.parameters.iter().map(|each| self.type_name(each, MAX_DEPTH)).collect())
+    }
+
+    fn type_name(&self, referrer: &dyn BtfType, depth: usize) -> String {
+        let unknown = || "?".to_owned();
+        let Some(depth) = depth.checked_sub(1) else { return unknown() };
+        let Ok(found) = self.types.resolve_chained_type(referrer) else { return unknown() };
+        let named = |prefix: &str, each: &dyn BtfType| {
+            self.types.resolve_name(each).map_or_else(|_| unknown(), |name| format!("{prefix}{name}"))
+        };
+        match &found {
+            Type::Void => "void".to_owned(),
+            Type::Ptr(pointer) => format!("{} *", self.type_name(pointer, depth)),
+            Type::Const(inner) | Type::Volatile(inner) | Type::Restrict(inner) => self.type_name(inner, depth),
+            Type::TypeTag(inner) => self.type_name(inner, depth),
+            Type::Struct(each) => named("struct ", each),
+            Type::Union(each) => named("union ", each),
+            Type::Enum(each) => named("enum ", each),
+            Type::Enum64(each) => named("enum ", each),
+            other => other.as_btf_type().map_or_else(unknown, |each| named("", each)),
+        }
+    }
+
+    /// The id of the typedef of this name, by which the kernel is told where to attach.
+    pub fn typedef_id(&self, name: &str) -> Option<u32> {
+        let ids = self.types.resolve_ids_by_name(name).ok()?;
+        ids.into_iter().find(|&id| matches!(self.types.resolve_type_by_id(id), Ok(Type::Typedef(_))))
+    }
+}
+
+impl std::fmt::Debug for Btf {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Btf").finish_non_exhaustive()
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= MAX_SIZE, "the file is larger than {} MB", MAX_SIZE >> 20);
+    Ok(bytes)
+}
+
+/// Checks the header and gives the strings. Either byte order will do, as for the BTF of
+/// another machine.
+fn check(bytes: &[u8]) -> Result<&[u8]> {
+    if bytes.starts_with(b"\x7fELF") {
+        bail!(
+            "this is an ELF file; extract its BTF first: \
+             objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc FILE OUTPUT"
+        );
+    }
+    ensure!(bytes.len() >= HEADER_SIZE, "not BTF: the file has only {} bytes", bytes.len());
+    let big_endian = match u16::from_le_bytes([bytes[0], bytes[1]]) {
+        MAGIC => false,
+        magic if magic.swap_bytes() == MAGIC => true,
+        magic => bail!("not BTF: it begins with {magic:#06x}, not with {MAGIC:#06x}"),
+    };
+    ensure!(bytes[2] == 1, "BTF of version {}, of which nothing is known", bytes[2]);
+    let word = |index: usize| {
+        let word = [bytes[index], bytes[index + 1], bytes[index + 2], bytes[index + 3]];
+        u64::from(if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
+    };
+    let (header, types, types_len, strings, strings_len) = (word(4), word(8), word(12), word(16), word(20));
+    let size = bytes.len() as u64;
+    ensure!(
+        header >= HEADER_SIZE as u64 && header + types + types_len <= size && header + strings + strings_len <= size,
+        "truncated or damaged BTF: its header asks for more than the {size} bytes there are"
+    );
+    let strings = &bytes[(header + strings) as usize..][..strings_len as usize];
+    ensure!(strings.last() == Some(&0), "damaged BTF: its strings do not end");
+    Ok(strings)
+}
+
+/// A file in memory that holds these bytes.
+fn private_copy(bytes: &[u8]) -> Result<File> {
+    // SAFETY: the name is a C string, and the result is checked.
+    let fd = unsafe { libc::memfd_create(c"btf".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error()).context("cannot make room in memory");
+    }
+    // SAFETY: the descriptor was opened just now and nobody else owns it.
+    let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    file.write_all(bytes)?;
+    Ok(file)
+}

@@ -1,0 +1,97 @@
+//! `dropwatch`: tells why the Linux kernel is dropping packets.
+
+use std::{process::ExitCode, thread, time::Instant};
+
+use anyhow::{Result, anyhow};
+use aya::EbpfLoader;
+use clap::Parser;
+use dropwatch::{
+    accounting::Account,
+    cli::{Cli, Command},
+    clock::Clock,
+    config::{Config, UsageError},
+    diagnostics,
+    kernel::Kernel,
+    list_reasons,
+    output::{Ending, Output},
+    preflight,
+    probe::Probe,
+    reason_filter,
+    render::text::Text,
+    ring::Reader,
+    stop::Stop,
+    stream::Stream,
+    symbols::Symbols,
+};
+
+const USAGE_ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dropwatch: {error:#}");
+            if error.is::<UsageError>() { ExitCode::from(USAGE_ERROR) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Some(Command::ListReasons(args)) => list_reasons::run(&args),
+        None => trace(&Config::new(&cli.trace)?),
+    }
+}
+
+/// Streams drops: the way of a drop from top to bottom.
+#[tokio::main(flavor = "current_thread")]
+async fn trace(config: &Config) -> Result<()> {
+    if config.verbose {
+        diagnostics::enable();
+    }
+    // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
+    // has a use; it does so while we read what we need.
+    let loader = thread::spawn(EbpfLoader::new);
+    let mut kernel = Kernel::resolve()?;
+    let filter = reason_filter::resolve(&config.reasons, &mut kernel.reasons)?;
+    preflight::check()?;
+
+    let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
+    let mut probe = Probe::load(loader, &kernel, config, filter.as_ref())?;
+    if config.verbose {
+        diagnostics::follow(&mut probe)?;
+    }
+    let (ring, reader_state) = probe.take_ring()?;
+    let reader = Reader::new(ring, reader_state)?;
+    let output = Output::start()?;
+    let mut stop = Stop::new()?;
+
+    probe.attach()?;
+    let begin = Instant::now();
+    stop.after(config.duration);
+
+    let symbols = if preflight::addresses_visible() {
+        Symbols::of_running_kernel(config.stack.is_some())
+    } else {
+        eprintln!(
+            "dropwatch: the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \
+             run dropwatch with CAP_SYSLOG and kernel.kptr_restrict at most 1"
+        );
+        Symbols::none()
+    };
+    let mut text = Text::new(kernel.reasons, symbols, Clock::system(), config.color, config.stack);
+    let mut stream = Stream::new(reader, &mut text, &output, config.count);
+    let streamed = stream.run(&mut stop, &probe).await;
+    probe.detach()?;
+    let elapsed = begin.elapsed();
+    stream.drain(&mut stop, &probe).await?;
+    let malformed = stream.malformed();
+
+    let shown = output.shown();
+    let ending = output.finish(&mut stop).await;
+    if !matches!(ending, Ok(Ending::ReaderGone)) {
+        let (counters, missed) = (probe.counters()?, probe.missed());
+        eprintln!("dropwatch: {}", Account { counters, shown: shown.get(), malformed, missed, elapsed });
+    }
+    streamed.and(ending.map(drop))
+}

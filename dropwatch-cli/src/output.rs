@@ -1,0 +1,147 @@
+//! Standard output, behind a thread of its own: a reader that is slow or stands still must not
+//! keep us from seeing Ctrl-C, nor from emptying the ring for as long as there is memory.
+
+use std::{
+    io::{self, Write},
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context, Result};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::{
+        mpsc::{Permit, Receiver, Sender, channel},
+        oneshot,
+    },
+};
+
+use crate::stop::Stop;
+
+/// A chunk this large is sent off even while more drops are waiting.
+pub const CHUNK_SIZE: usize = 64 << 10;
+/// Chunks that may wait for a slow reader.
+const CHUNKS: usize = 16;
+
+/// Text on its way out, and how many drops are in it.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// Whole lines.
+    pub text: Vec<u8>,
+    /// Number of drops in the text.
+    pub drops: u64,
+}
+
+/// Standard output.
+pub struct Output {
+    sender: Sender<Chunk>,
+    ended: oneshot::Receiver<io::Result<()>>,
+    shown: Shown,
+    hang_up: Option<AsyncFd<OwnedFd>>,
+}
+
+/// How writing ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// All was written.
+    Complete,
+    /// The reader closed the pipe: it has what it wanted.
+    ReaderGone,
+    /// A signal came while the reader stood still.
+    Abandoned,
+}
+
+/// How many drops have been written.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<AtomicU64>);
+
+impl Shown {
+    /// The number by now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, drops: u64) {
+        self.0.fetch_add(drops, Ordering::Relaxed);
+    }
+}
+
+impl Output {
+    /// Starts the thread that writes.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start() -> Result<Self> {
+        let (sender, receiver) = channel(CHUNKS);
+        let (end, ended) = oneshot::channel();
+        let shown = Shown::default();
+        let count = shown.clone();
+        thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || {
+                // Nobody waits for the result where writing was abandoned.
+                let _ = end.send(write_all(receiver, &count));
+            })
+            .context("cannot start a thread for the output")?;
+        // A regular file cannot be watched, and does not hang up either.
+        let hang_up = io::stdout().as_fd().try_clone_to_owned().ok();
+        let hang_up = hang_up.and_then(|fd| AsyncFd::register_with_interest(fd, Interest::ERROR).ok());
+        Ok(Self { sender, ended, shown, hang_up })
+    }
+
+    /// Waits until there is room for a chunk. None when the writer has ended.
+    pub async fn room(&self) -> Option<Permit<'_, Chunk>> {
+        self.sender.reserve().await.ok()
+    }
+
+    /// Ends when nobody reads any more, also while there is nothing to write.
+    pub async fn closed(&self) {
+        let hung_up = async {
+            match &self.hang_up {
+                Some(fd) => drop(fd.ready(Interest::ERROR).await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = hung_up => {}
+            () = self.sender.closed() => {}
+        }
+    }
+
+    /// The number of drops that have been written, to be asked at any time.
+    pub fn shown(&self) -> Shown {
+        self.shown.clone()
+    }
+
+    /// Waits until all is written, or a signal comes, and tells how that ended.
+    ///
+    /// # Errors
+    /// When something could not be written, but for a closed pipe.
+    pub async fn finish(self, stop: &mut Stop) -> Result<Ending> {
+        drop(self.sender);
+        let ended = tokio::select! {
+            biased;
+            ended = self.ended => ended.context("the thread that writes the output failed")?,
+            () = stop.signal() => return Ok(Ending::Abandoned),
+        };
+        match ended {
+            Ok(()) => Ok(Ending::Complete),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Ending::ReaderGone),
+            Err(error) => Err(error).context("cannot write to standard output"),
+        }
+    }
+}
+
+fn write_all(mut chunks: Receiver<Chunk>, shown: &Shown) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    while let Some(chunk) = chunks.blocking_recv() {
+        stdout.write_all(&chunk.text)?;
+        stdout.flush()?;
+        shown.add(chunk.drops);
+    }
+    Ok(())
+}

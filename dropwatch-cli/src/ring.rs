@@ -1,0 +1,93 @@
+//! Reading the ring: when to look, and how the kernel is told whether it has to wake us.
+//!
+//! While drops come, the ring is looked at on a short timer and the kernel wakes nobody, unless
+//! the ring fills up. When none came for a while the kernel is asked to wake us with the next.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aya::maps::{Array, MapData, RingBuf};
+use dropwatch_common::reader::{POLLING, SLEEPING};
+use tokio::{io::unix::AsyncFd, time::sleep};
+
+/// How often the ring is looked at while drops come. What a person sees as at once.
+const TICK: Duration = Duration::from_millis(10);
+/// After so many looks that found nothing, sleep.
+const IDLE_TICKS: u32 = 20;
+/// The longest sleep. A record that is reserved before we fall asleep and completed after is the
+/// only one for which the kernel does not wake us.
+const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+
+/// The ring, from the reader's side.
+pub struct Reader {
+    ring: AsyncFd<RingBuf<MapData>>,
+    state: Array<MapData, u32>,
+    idle_ticks: u32,
+    sleeping: bool,
+}
+
+impl Reader {
+    /// Takes over the ring and the state that tells the kernel when to wake us.
+    ///
+    /// # Errors
+    /// When the ring cannot be watched.
+    pub fn new(ring: RingBuf<MapData>, state: Array<MapData, u32>) -> Result<Self> {
+        let ring = AsyncFd::register(ring).context("cannot watch the ring")?;
+        Ok(Self { ring, state, idle_ticks: 0, sleeping: false })
+    }
+
+    /// Gives each record that is in the ring to the function, until it returns false. True when
+    /// the ring is empty.
+    pub fn drain(&mut self, mut each: impl FnMut(&[u8]) -> bool) -> bool {
+        let ring = self.ring.get_mut();
+        let mut found = false;
+        let empty = loop {
+            match ring.next() {
+                Some(record) => {
+                    found = true;
+                    if !each(&record) {
+                        break false;
+                    }
+                }
+                None => break true,
+            }
+        };
+        self.idle_ticks = if found { 0 } else { self.idle_ticks.saturating_add(1) };
+        empty
+    }
+
+    /// Waits until the ring should be looked at again.
+    ///
+    /// # Errors
+    /// When the kernel cannot be told what we do.
+    pub async fn wait(&mut self) -> Result<()> {
+        if self.idle_ticks >= IDLE_TICKS {
+            if !self.sleeping {
+                self.sleeping = true;
+                // What came before the kernel knew is found by looking once more.
+                return self.announce(SLEEPING);
+            }
+        } else if self.sleeping {
+            self.sleeping = false;
+            self.announce(POLLING)?;
+        }
+        let longest = if self.sleeping { LONGEST_SLEEP } else { TICK };
+        let woken = tokio::select! {
+            ready = self.ring.readable_mut() => {
+                ready.context("cannot watch the ring")?.clear_ready();
+                true
+            }
+            () = sleep(longest) => false,
+        };
+        if woken {
+            self.sleeping = false;
+            self.idle_ticks = 0;
+            self.announce(POLLING)?;
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, state: u32) -> Result<()> {
+        self.state.set(0, state, 0).context("cannot tell the kernel when to wake us")
+    }
+}

@@ -1,0 +1,58 @@
+//! What ends a run: Ctrl-C, a signal to terminate, or the time that was set.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, sleep_until},
+};
+
+/// Waits for the end.
+pub struct Stop {
+    signals: [Signal; 3],
+    deadline: Option<Instant>,
+}
+
+impl Stop {
+    /// From now on, signals no longer end the program by themselves.
+    ///
+    /// # Errors
+    /// When signals cannot be caught.
+    pub fn new() -> Result<Self> {
+        let catch = |kind| signal(kind).context("cannot catch signals");
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(catch);
+        Ok(Self { signals: [interrupt?, terminate?, hangup?], deadline: None })
+    }
+
+    /// The run ends after this time, counted from now.
+    pub fn after(&mut self, duration: Option<Duration>) {
+        self.deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
+    }
+
+    /// Ends with a signal, or when the time is up.
+    pub async fn requested(&mut self) {
+        let deadline = self.deadline;
+        let time_is_up = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.signal() => {}
+            () = time_is_up => {}
+        }
+    }
+
+    /// Ends with a signal.
+    pub async fn signal(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

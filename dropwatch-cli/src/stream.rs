@@ -1,0 +1,139 @@
+//! The way of the records: out of the ring, decoded, rendered, written.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use log::debug;
+use tokio::{task::yield_now, time::sleep};
+
+use crate::{
+    accounting::LossNotices,
+    decode::decode,
+    output::{CHUNK_SIZE, Chunk, Output},
+    probe::Probe,
+    render::Render,
+    ring::Reader,
+    stop::Stop,
+};
+
+/// After detaching, the program may still be running on another processor for a moment.
+const SETTLE_TIME: Duration = Duration::from_millis(200);
+const SETTLE_STEP: Duration = Duration::from_millis(1);
+
+/// Takes drops from the ring to the output.
+pub struct Stream<'a> {
+    reader: Reader,
+    render: &'a mut dyn Render,
+    output: &'a Output,
+    limit: u64,
+    rendered: u64,
+    malformed: u64,
+}
+
+impl<'a> Stream<'a> {
+    /// A stream that ends after `limit` drops, where there is one.
+    pub fn new(reader: Reader, render: &'a mut dyn Render, output: &'a Output, limit: Option<u64>) -> Self {
+        Self { reader, render, output, limit: limit.unwrap_or(u64::MAX), rendered: 0, malformed: 0 }
+    }
+
+    /// Records that could not be decoded.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// Streams until the end is requested, the limit is reached, or nobody reads any more.
+    /// Losses are told on standard error meanwhile.
+    ///
+    /// # Errors
+    /// When the ring or the counters cannot be read.
+    pub async fn run(&mut self, stop: &mut Stop, probe: &Probe) -> Result<()> {
+        let mut heading = Chunk::default();
+        self.render.heading(&mut heading.text);
+        if let Some(room) = self.output.room().await {
+            room.send(heading);
+        }
+
+        let mut losses = LossNotices::new();
+        while self.rendered < self.limit {
+            let room = tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                room = self.output.room() => room,
+            };
+            let Some(room) = room else { return Ok(()) };
+            let (chunk, empty) = self.next_chunk();
+            if chunk.drops > 0 {
+                room.send(chunk);
+            }
+            if losses.due() {
+                self.render.tick();
+                if let Some(notice) = losses.notice(probe.counters()?.lost) {
+                    eprintln!("dropwatch: {notice}");
+                }
+            }
+            if !empty {
+                // Signals are seen only when the runtime gets its turn.
+                yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                () = self.output.closed() => return Ok(()),
+                waited = self.reader.wait() => waited?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Once no new drops are seen: takes what is still in the ring, until every drop that the
+    /// program counted has come. A signal meanwhile ends this.
+    ///
+    /// # Errors
+    /// When the counters cannot be read.
+    pub async fn drain(&mut self, stop: &mut Stop, probe: &Probe) -> Result<()> {
+        let begin = Instant::now();
+        while self.rendered < self.limit {
+            let room = tokio::select! {
+                biased;
+                () = stop.signal() => return Ok(()),
+                room = self.output.room() => room,
+            };
+            let Some(room) = room else { return Ok(()) };
+            let (chunk, empty) = self.next_chunk();
+            if chunk.drops > 0 {
+                room.send(chunk);
+            }
+            if empty {
+                let counters = probe.counters()?;
+                let settled = counters.matched <= counters.lost + self.rendered + self.malformed;
+                if settled || begin.elapsed() > SETTLE_TIME {
+                    return Ok(());
+                }
+                sleep(SETTLE_STEP).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// As many drops as make a chunk, and whether the ring is empty after that.
+    fn next_chunk(&mut self) -> (Chunk, bool) {
+        let Self { reader, render, limit, rendered, malformed, .. } = self;
+        let mut chunk = Chunk::default();
+        let empty = reader.drain(|record| {
+            match decode(record) {
+                Ok(drop) => {
+                    render.drop(&drop, &mut chunk.text);
+                    chunk.drops += 1;
+                    *rendered += 1;
+                }
+                Err(error) => {
+                    debug!("a record of {} bytes is none: {error:?}", record.len());
+                    *malformed += 1;
+                }
+            }
+            chunk.text.len() < CHUNK_SIZE && *rendered < *limit
+        });
+        (chunk, empty)
+    }
+}

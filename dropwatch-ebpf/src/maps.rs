@@ -1,0 +1,56 @@
+//! The maps that the program shares with the tool.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, PerCpuArray, RingBuf},
+};
+use dropwatch_common::{counters::Counters, reader};
+
+use crate::stack::Scratch;
+
+/// Records on their way to the tool, which sets the size.
+#[map]
+pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 12, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// The reader's state, see [`reader`].
+#[map]
+static READER: Array<u32> = Array::with_max_entries(1, 0);
+
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// This processor's counters. There always are some: an array has all its elements.
+#[inline(always)]
+pub fn counters() -> Option<&'static mut Counters> {
+    let counters = COUNTERS.get_ptr_mut(0)?;
+    // SAFETY: the element is this processor's own, and the kernel does not run the program
+    // again on a processor on which it has not ended.
+    Some(unsafe { &mut *counters })
+}
+
+/// This processor's place to assemble a record with a stack.
+#[inline(always)]
+pub fn scratch() -> Option<&'static mut Scratch> {
+    let scratch = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: as in `counters`.
+    Some(unsafe { &mut *scratch })
+}
+
+/// Whether the record about to be sent is the one that wakes the reader; `filled` tells how
+/// many bytes wait in the ring, and is asked only where that matters.
+#[inline(always)]
+pub fn take_wake_up(wake_at: u64, filled: impl FnOnce() -> u64) -> bool {
+    let Some(state) = READER.get_ptr_mut(0) else { return true };
+    // SAFETY: the element lives as long as the map. Processors race here: at worst two of
+    // them wake the reader, and once is enough.
+    let seen = unsafe { state.read_volatile() };
+    let wake = seen == reader::SLEEPING || seen == reader::POLLING && filled() >= wake_at;
+    if wake {
+        // SAFETY: as above.
+        unsafe { state.write_volatile(reader::WOKEN) };
+    }
+    wake
+}
