@@ -1,14 +1,8 @@
 //! The account of a run: what was seen, and what became of it.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use dropwatch_common::counters::Counters;
-
-/// How often at most losses are reported while streaming.
-const NOTICE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What happened to the drops of a run. Shown and unread together with lost are matched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +20,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Matched drops that were neither shown nor lost: those beyond `--count`, or that nobody
-    /// read any more.
+    /// Matched drops that were neither shown nor lost: those beyond `--count`, or that could not
+    /// be written any more.
     fn unread(&self) -> u64 {
         self.counters.matched.saturating_sub(self.counters.lost + self.shown + self.malformed)
     }
@@ -37,9 +31,13 @@ impl fmt::Display for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counters { seen, matched, lost, stack_failed } = self.counters;
         let seconds = self.elapsed.as_secs_f64();
-        write!(formatter, "seen {seen}, matched {matched}, shown {}, lost {lost}, in {seconds:.3} s", self.shown)?;
+        write!(
+            formatter,
+            "seen {seen}, matched {matched}, shown {}, lost {lost}, in {seconds:.3} s",
+            self.shown
+        )?;
         let exceptional = [
-            (self.unread(), "not shown (came after the last one shown)"),
+            (self.unread(), "not shown (in the buffer when dropwatch stopped)"),
             (stack_failed, "without a stack (the kernel gave none)"),
             (self.missed, "missed (dropped while dropwatch handled another on the same processor)"),
             (self.malformed, "damaged in the ring"),
@@ -51,38 +49,23 @@ impl fmt::Display for Account {
     }
 }
 
-/// Decides when to say that records are being lost.
-#[derive(Debug)]
+/// What has been said of losses so far.
+#[derive(Debug, Default)]
 pub struct LossNotices {
     reported: u64,
-    last: Instant,
 }
 
 impl LossNotices {
-    /// Nothing lost so far.
-    pub fn new() -> Self {
-        Self { reported: 0, last: Instant::now() }
-    }
-
-    /// Whether it is time to ask for the counters again.
-    pub fn due(&self) -> bool {
-        self.last.elapsed() >= NOTICE_INTERVAL
-    }
-
-    /// The notice for these losses since the last one, where there were any.
+    /// What to say of the losses since the last notice, where there were any; `lost` counts all.
     pub fn notice(&mut self, lost: u64) -> Option<String> {
-        self.last = Instant::now();
         let new = lost.saturating_sub(self.reported);
         self.reported = lost;
         (new > 0).then(|| {
-            format!("{new} drops lost, the buffer was full: narrow down with --reason, or give a larger --buffer-size")
+            format!(
+                "{new} drops lost, the buffer was full: narrow down with --reason, or give a larger \
+                 --buffer-size"
+            )
         })
-    }
-}
-
-impl Default for LossNotices {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -93,14 +76,20 @@ mod tests {
     #[test]
     fn a_plain_run_has_a_plain_account() {
         let counters = Counters { seen: 9, matched: 5, lost: 1, stack_failed: 0 };
-        let account = Account { counters, shown: 4, elapsed: Duration::from_millis(1234), ..Account::default() };
+        let account = Account {
+            counters,
+            shown: 4,
+            elapsed: Duration::from_millis(1234),
+            ..Account::default()
+        };
         assert_eq!(account.to_string(), "seen 9, matched 5, shown 4, lost 1, in 1.234 s");
     }
 
     #[test]
     fn what_went_wrong_is_told() {
         let counters = Counters { seen: 9, matched: 9, lost: 1, stack_failed: 2 };
-        let account = Account { counters, shown: 3, missed: 7, malformed: 1, elapsed: Duration::ZERO };
+        let account =
+            Account { counters, shown: 3, missed: 7, malformed: 1, elapsed: Duration::ZERO };
         let text = account.to_string();
         for part in ["4 not shown", "2 without a stack", "7 missed", "1 damaged"] {
             assert!(text.contains(part), "{text}");
@@ -109,8 +98,7 @@ mod tests {
 
     #[test]
     fn losses_are_reported_once() {
-        let mut notices = LossNotices::new();
-        assert!(!notices.due());
+        let mut notices = LossNotices::default();
         assert_eq!(notices.notice(0), None);
         assert!(notices.notice(10).expect("new losses").starts_with("10 drops lost"));
         assert_eq!(notices.notice(10), None);

@@ -58,7 +58,8 @@ impl Clock {
     fn time_of_day(&self, second: i64) -> [u8; 8] {
         let local = Timestamp::from_second(second).unwrap_or_default().to_zoned(self.zone.clone());
         let pair = |number: i8| [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
-        let ([h1, h2], [m1, m2], [s1, s2]) = (pair(local.hour()), pair(local.minute()), pair(local.second()));
+        let ([h1, h2], [m1, m2], [s1, s2]) =
+            (pair(local.hour()), pair(local.minute()), pair(local.second()));
         [h1, h2, b':', m1, m2, b':', s1, s2]
     }
 }
@@ -109,7 +110,8 @@ mod tests {
         let mut clock = Clock::system();
         clock.adjust();
         let unix = clock.offset + boot_now().as_nanos() as i64;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as i64;
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as i64;
         assert!((now - unix).abs() < NANOS / 10);
     }
 }

@@ -1,8 +1,7 @@
 //! Arguments that have been checked: what they mean, independent of the kernel.
 
 use std::{
-    env,
-    fmt,
+    env, fmt,
     io::{IsTerminal, stdout},
     time::Duration,
 };
@@ -79,7 +78,9 @@ fn duration(text: &str) -> Result<Duration> {
         .filter(|duration| duration.is_positive())
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| {
-            let message = format!("--duration '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds");
+            let message = format!(
+                "--duration '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds"
+            );
             UsageError(message).into()
         })
 }
@@ -96,12 +97,17 @@ fn buffer_size(text: &str) -> Result<u32> {
     let bytes = shift
         .zip(digits.parse::<u32>().ok())
         .and_then(|(shift, number)| number.checked_mul(1 << shift))
-        .ok_or_else(|| UsageError(format!("--buffer-size '{text}' is not a size; write 512K, 8M or 1G")))?;
+        .ok_or_else(|| {
+            UsageError(format!("--buffer-size '{text}' is not a size; write 512K, 8M or 1G"))
+        })?;
     // The kernel takes only powers of two that are whole pages.
     match bytes.checked_next_power_of_two() {
-        Some(size) if size == bytes && (MIN_BUFFER_SIZE..=MAX_BUFFER_SIZE).contains(&size) => Ok(size),
+        Some(size) if size == bytes && (MIN_BUFFER_SIZE..=MAX_BUFFER_SIZE).contains(&size) => {
+            Ok(size)
+        }
         Some(size) if (MIN_BUFFER_SIZE..=MAX_BUFFER_SIZE).contains(&size) => {
-            let message = format!("--buffer-size '{text}' is not a power of two; the next is {size}");
+            let message =
+                format!("--buffer-size '{text}' is not a power of two; the next is {size}");
             Err(UsageError(message).into())
         }
         _ => Err(UsageError(format!("--buffer-size '{text}' is not between 64K and 1G")).into()),
@@ -126,9 +132,14 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, millis) in
-            [("10s", 10_000), ("500ms", 500), ("1h30m", 5_400_000), ("2", 2_000), ("0.25", 250), ("5m", 300_000)]
-        {
+        for (text, millis) in [
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("1h30m", 5_400_000),
+            ("2", 2_000),
+            ("0.25", 250),
+            ("5m", 300_000),
+        ] {
             assert_eq!(duration(text).expect(text), Duration::from_millis(millis), "{text}");
         }
         for text in ["", "0", "-1", "-5s", "ten", "10 parsecs", "nan", "inf", "1e300"] {
@@ -139,10 +150,14 @@ mod tests {
 
     #[test]
     fn buffer_sizes_are_powers_of_two() {
-        for (text, bytes) in [("8M", 8 << 20), ("65536", 1 << 16), ("64k", 1 << 16), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("8M", 8 << 20), ("65536", 1 << 16), ("64k", 1 << 16), ("1GiB", 1 << 30)]
+        {
             assert_eq!(buffer_size(text).expect(text), bytes);
         }
-        for text in ["", "M", "0", "1K", "32K", "2G", "4096M", "8X", "-8M", "99999999999", "8.5M", "M8"] {
+        for text in
+            ["", "M", "0", "1K", "32K", "2G", "4096M", "8X", "-8M", "99999999999", "8.5M", "M8"]
+        {
             assert!(buffer_size(text).expect_err(text).is::<UsageError>(), "{text}");
         }
         let error = buffer_size("10M").expect_err("not a power of two");

@@ -1,7 +1,8 @@
 //! From the bytes in the ring to a drop. Never panics, whatever the bytes.
 
 use dropwatch_common::record::{
-    COMM_LEN, DropRecord, FLAG_COMM, FLAG_RX_SK, FLAG_SKB_FIELDS, FLAG_STACK_FAILED, MAX_STACK_DEPTH,
+    COMM_LEN, DropRecord, FLAG_COMM, FLAG_RX_SK, FLAG_SKB_FIELDS, FLAG_STACK_FAILED,
+    MAX_STACK_DEPTH,
 };
 
 use crate::drop::{Comm, Drop, Stack};
@@ -22,7 +23,8 @@ pub enum Malformed {
 /// # Errors
 /// When the bytes are no record.
 pub fn decode(bytes: &[u8]) -> Result<Drop, Malformed> {
-    let (fixed, addresses) = bytes.split_at_checked(size_of::<DropRecord>()).ok_or(Malformed::Truncated)?;
+    let (fixed, addresses) =
+        bytes.split_at_checked(size_of::<DropRecord>()).ok_or(Malformed::Truncated)?;
     // SAFETY: there are as many bytes as the struct has, read without asking for alignment, and
     // any bits make a valid struct of integers.
     let record = unsafe { fixed.as_ptr().cast::<DropRecord>().read_unaligned() };
@@ -55,7 +57,8 @@ fn stack(bytes: &[u8], len: u32, failed: bool) -> Result<Option<Stack>, Malforme
         return Ok(Some(Stack::Unavailable));
     }
     let (addresses, _) = bytes.as_chunks::<ADDRESS_SIZE>();
-    let addresses: Box<[u64]> = addresses.iter().map(|address| u64::from_ne_bytes(*address)).collect();
+    let addresses: Box<[u64]> =
+        addresses.iter().map(|address| u64::from_ne_bytes(*address)).collect();
     Ok((len > 0).then_some(Stack::Addresses(addresses)))
 }
 
@@ -66,7 +69,11 @@ mod tests {
     fn bytes(record: &DropRecord, stack: &[u64]) -> Vec<u8> {
         // SAFETY: the struct has no padding, so all its bytes are initialised.
         let fixed = unsafe { &*(&raw const *record).cast::<[u8; size_of::<DropRecord>()]>() };
-        fixed.iter().copied().chain(stack.iter().flat_map(|address| address.to_ne_bytes())).collect()
+        fixed
+            .iter()
+            .copied()
+            .chain(stack.iter().flat_map(|address| address.to_ne_bytes()))
+            .collect()
     }
 
     fn record() -> DropRecord {
@@ -100,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_is_not_flagged_is_unknown() {
-        let drop = decode(&bytes(&DropRecord { flags: 0, ..record() }, &[])).expect("a whole record");
+        let drop =
+            decode(&bytes(&DropRecord { flags: 0, ..record() }, &[])).expect("a whole record");
         assert_eq!((drop.protocol, drop.len, drop.rx_sk), (None, None, None));
         assert!(drop.comm.is_none());
     }

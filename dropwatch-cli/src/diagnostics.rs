@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use aya_log::EbpfLogger;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use tokio::{io::unix::AsyncFd, task};
 
 use crate::probe::Probe;
@@ -10,12 +10,15 @@ use crate::probe::Probe;
 struct ToStderr;
 
 impl Log for ToStderr {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// Of what the libraries say, only what they find worth a warning.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("dropwatch") || metadata.level() <= Level::Warn
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("dropwatch: {}: {}", record.target(), record.args());
+        if self.enabled(record.metadata()) {
+            eprintln!("dropwatch: {}: {}", record.target(), record.args());
+        }
     }
 
     fn flush(&self) {}
@@ -35,7 +38,11 @@ pub fn enable() {
 /// When its messages cannot be read.
 pub fn follow(probe: &mut Probe) -> Result<()> {
     let logger = EbpfLogger::init(probe.ebpf_mut()).context("the BPF program has no messages")?;
-    let mut logger = AsyncFd::register(logger).context("cannot watch the BPF program's messages")?;
+    // SAFETY: the logger owns its ring, whose descriptor stays open as long as it.
+    let logger = unsafe { AsyncFd::register(logger) };
+    let mut logger = logger
+        .map_err(|error| error.into_parts().1)
+        .context("cannot watch the BPF program's messages")?;
     task::spawn(async move {
         while let Ok(mut ready) = logger.readable_mut().await {
             ready.get_inner_mut().flush();

@@ -6,24 +6,26 @@ pub mod config;
 pub mod kernel;
 pub mod reason_filter;
 
+pub mod diagnostics;
 pub mod preflight;
 pub mod probe;
 mod stand_in_btf;
-pub mod diagnostics;
 
-pub mod stream;
-pub mod stop;
-pub mod ring;
+pub mod memory;
+
 pub mod decode;
 pub mod drop;
+pub mod ring;
+pub mod stop;
+pub mod stream;
 
-pub mod render;
 pub mod clock;
 pub mod protocol;
-pub mod symbols;
+pub mod render;
 pub mod stacks;
+pub mod symbols;
 
-pub mod output;
 pub mod accounting;
+pub mod output;
 
 pub mod list_reasons;

@@ -28,8 +28,10 @@ struct Row<'a> {
 /// When BTF cannot be read, or nothing matches.
 pub fn run(args: &ListReasonsArgs) -> Result<()> {
     let reasons = read(args)?;
-    let pattern = args.pattern.as_deref().map(ReasonPattern::parse).transpose()?.map(ReasonPattern::anywhere);
-    let matches = |reason: &&Reason| pattern.as_ref().is_none_or(|pattern| pattern.matches(reason, &reasons));
+    let pattern =
+        args.pattern.as_deref().map(ReasonPattern::parse).transpose()?.map(ReasonPattern::anywhere);
+    let matches =
+        |reason: &&Reason| pattern.as_ref().is_none_or(|pattern| pattern.matches(reason, &reasons));
     let rows: Vec<_> = reasons.iter().filter(matches).map(|reason| row(reason, &reasons)).collect();
     if rows.is_empty() {
         let text = args.pattern.as_deref().unwrap_or_default();
@@ -37,7 +39,9 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
     }
     let text = if args.json { json(&rows)? } else { table(&rows) };
     match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
         _ => Ok(()),
     }
 }
@@ -49,7 +53,8 @@ fn read(args: &ListReasonsArgs) -> Result<Reasons> {
         return Ok(reasons);
     };
     let base = Btf::open(kernel)?;
-    let mut reasons = Reasons::of_btf(&base).with_context(|| format!("no drop reasons in {}", kernel.display()))?;
+    let mut reasons = Reasons::of_btf(&base)
+        .with_context(|| format!("no drop reasons in {}", kernel.display()))?;
     for module in modules {
         reasons.add_module(&Btf::open_split(module, &base)?);
     }
@@ -82,7 +87,8 @@ fn table(rows: &[Row<'_>]) -> String {
         text += &format!("subsystem {} ({number}), {} reasons\n", block[0].subsystem, block.len());
         text += &format!("{:>10}  {:<width$}  FULL NAME\n", "NUMBER", "NAME");
         for row in block {
-            let number = if number == 0 { row.number.to_string() } else { format!("{:#x}", row.number) };
+            let number =
+                if number == 0 { row.number.to_string() } else { format!("{:#x}", row.number) };
             text += &format!("{number:>10}  {:<width$}  {}\n", row.name, row.full_name);
         }
     }

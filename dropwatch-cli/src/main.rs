@@ -12,7 +12,7 @@ use dropwatch::{
     config::{Config, UsageError},
     diagnostics,
     kernel::Kernel,
-    list_reasons,
+    list_reasons, memory,
     output::{Ending, Output},
     preflight,
     probe::Probe,
@@ -20,9 +20,10 @@ use dropwatch::{
     render::text::Text,
     ring::Reader,
     stop::Stop,
-    stream::Stream,
+    stream::{Ended, Stream},
     symbols::Symbols,
 };
+use log::debug;
 
 const USAGE_ERROR: u8 = 2;
 
@@ -46,13 +47,16 @@ fn run(cli: Cli) -> Result<()> {
 /// Streams drops: the way of a drop from top to bottom.
 #[tokio::main(flavor = "current_thread")]
 async fn trace(config: &Config) -> Result<()> {
+    memory::keep_small();
     if config.verbose {
         diagnostics::enable();
     }
+    let start = Instant::now();
     // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
     // has a use; it does so while we read what we need.
     let loader = thread::spawn(EbpfLoader::new);
     let mut kernel = Kernel::resolve()?;
+    debug!("{:?}, {:?}, read after {:?}", kernel.prototype, kernel.layout, start.elapsed());
     let filter = reason_filter::resolve(&config.reasons, &mut kernel.reasons)?;
     preflight::check()?;
 
@@ -68,8 +72,10 @@ async fn trace(config: &Config) -> Result<()> {
 
     probe.attach()?;
     let begin = Instant::now();
+    debug!("attached after {:?}", begin - start);
     stop.after(config.duration);
 
+    memory::give_back();
     let symbols = if preflight::addresses_visible() {
         Symbols::of_running_kernel(config.stack.is_some())
     } else {
@@ -81,17 +87,25 @@ async fn trace(config: &Config) -> Result<()> {
     };
     let mut text = Text::new(kernel.reasons, symbols, Clock::system(), config.color, config.stack);
     let mut stream = Stream::new(reader, &mut text, &output, config.count);
-    let streamed = stream.run(&mut stop, &probe).await;
-    probe.detach()?;
+    let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
-    stream.drain(&mut stop, &probe).await?;
+    probe.detach()?;
+    let drained =
+        matches!(ended, Ok(Ended::OutputClosed)) || stream.drain(&mut stop, &probe).await?;
     let malformed = stream.malformed();
 
     let shown = output.shown();
-    let ending = output.finish(&mut stop).await;
-    if !matches!(ending, Ok(Ending::ReaderGone)) {
+    let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
+    let reader_gone = match (&ended, &written) {
+        (_, Ok(Ending::ReaderGone)) | (Ok(Ended::OutputClosed), Ok(_)) => true,
+        (_, Ok(Ending::Complete | Ending::Abandoned) | Err(_)) => false,
+    };
+    if !reader_gone {
         let (counters, missed) = (probe.counters()?, probe.missed());
-        eprintln!("dropwatch: {}", Account { counters, shown: shown.get(), malformed, missed, elapsed });
+        eprintln!(
+            "dropwatch: {}",
+            Account { counters, shown: shown.get(), malformed, missed, elapsed }
+        );
     }
-    streamed.and(ending.map(drop))
+    ended.and(written).map(drop)
 }

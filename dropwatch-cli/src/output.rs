@@ -89,7 +89,9 @@ impl Output {
             .context("cannot start a thread for the output")?;
         // A regular file cannot be watched, and does not hang up either.
         let hang_up = io::stdout().as_fd().try_clone_to_owned().ok();
-        let hang_up = hang_up.and_then(|fd| AsyncFd::register_with_interest(fd, Interest::ERROR).ok());
+        // SAFETY: the descriptor is a copy that the result owns.
+        let watch = |fd| unsafe { AsyncFd::register_with_interest(fd, Interest::ERROR) };
+        let hang_up = hang_up.and_then(|fd| watch(fd).ok());
         Ok(Self { sender, ended, shown, hang_up })
     }
 

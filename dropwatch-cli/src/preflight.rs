@@ -47,7 +47,9 @@ pub fn addresses_visible() -> bool {
     (0..2000).any(|_| {
         line.clear();
         lines.read_line(&mut line).is_ok()
-            && line.split(' ').next().is_some_and(|address| address.bytes().any(|digit| digit.is_ascii_hexdigit() && digit != b'0'))
+            && line.split(' ').next().is_some_and(|address| {
+                address.bytes().any(|digit| digit.is_ascii_hexdigit() && digit != b'0')
+            })
     })
 }
 

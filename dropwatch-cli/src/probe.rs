@@ -76,7 +76,9 @@ impl Probe {
             .map_err(refused)?;
         let btf = stand_in_btf::with_typedef("btf_trace_kfree_skb", kernel.prototype.typedef_id)?;
         program(&mut ebpf)?.load(PROGRAM, &btf).map_err(refused)?;
-        let counters = PerCpuArray::try_from(ebpf.take_map("COUNTERS").context("the program has no counters")?)?;
+        let counters = PerCpuArray::try_from(
+            ebpf.take_map("COUNTERS").context("the program has no counters")?,
+        )?;
         Ok(Self { ebpf, link: None, counters })
     }
 
@@ -85,7 +87,9 @@ impl Probe {
     /// # Errors
     /// When they have been taken.
     pub fn take_ring(&mut self) -> Result<(RingBuf<MapData>, Array<MapData, u32>)> {
-        let mut take = |name| self.ebpf.take_map(name).with_context(|| format!("the program has no map {name}"));
+        let mut take = |name| {
+            self.ebpf.take_map(name).with_context(|| format!("the program has no map {name}"))
+        };
         Ok((RingBuf::try_from(take("RECORDS")?)?, Array::try_from(take("READER")?)?))
     }
 
@@ -158,7 +162,9 @@ fn refused(error: impl Into<Error>) -> Error {
         }
         if let Some(ProgramError::LoadError { io_error, verifier_log }) = cause.downcast_ref() {
             debug!("the verifier's log:\n{verifier_log}");
-            return anyhow!("the kernel refused the BPF program ({io_error}); --verbose shows its reasons");
+            return anyhow!(
+                "the kernel refused the BPF program ({io_error}); --verbose shows its reasons"
+            );
         }
     }
     error.context("the kernel refused the BPF program")

@@ -59,7 +59,9 @@ impl ReasonPattern {
     /// The same for a plain word that may stand anywhere in the name.
     pub fn anywhere(self) -> Self {
         let matcher = match self.matcher {
-            Matcher::Name(name) if !has_wildcard(&self.text) => Matcher::Name(glob(&format!("*{name}*"))),
+            Matcher::Name(name) if !has_wildcard(&self.text) => {
+                Matcher::Name(glob(&format!("*{name}*")))
+            }
             other => other,
         };
         Self { matcher, ..self }
@@ -80,9 +82,10 @@ impl Matcher {
             glob(upper.strip_prefix(CORE_PREFIX).unwrap_or(&upper))
         };
         match text.split_once('/') {
-            Some((subsystem, rest)) => {
-                Self::Subsystem { subsystem: glob(&subsystem.to_ascii_lowercase()), name: name(rest) }
-            }
+            Some((subsystem, rest)) => Self::Subsystem {
+                subsystem: glob(&subsystem.to_ascii_lowercase()),
+                name: name(rest),
+            },
             None => Self::Name(name(text)),
         }
     }
@@ -107,8 +110,12 @@ impl Matcher {
             Self::Name(_) => Vec::new(),
             Self::Subsystem { subsystem, name } => reasons
                 .subsystems()
-                .filter(|(number, label)| subsystem.matches(label) || subsystem.matches(&number.to_string()))
-                .flat_map(|(number, _)| (0..FILTER_REASONS as u32).map(move |low| u32::from(number) << 16 | low))
+                .filter(|(number, label)| {
+                    subsystem.matches(label) || subsystem.matches(&number.to_string())
+                })
+                .flat_map(|(number, _)| {
+                    (0..FILTER_REASONS as u32).map(move |low| u32::from(number) << 16 | low)
+                })
                 .filter(|raw| name.matches("") || name.matches(&split(*raw).1.to_string()))
                 .collect(),
         }
@@ -132,7 +139,8 @@ pub fn resolve(patterns: &[ReasonPattern], reasons: &mut Reasons) -> Result<Opti
         return Ok(None);
     }
     reasons.search_modules()?;
-    let (excluded, included): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| pattern.exclude);
+    let (excluded, included): (Vec<_>, Vec<_>) =
+        patterns.iter().partition(|pattern| pattern.exclude);
     let nothing = ReasonFilter::new(false);
     let mut filter = ReasonFilter::new(included.is_empty());
     for (patterns, pass) in [(included, true), (excluded, false)] {
@@ -146,15 +154,23 @@ pub fn resolve(patterns: &[ReasonPattern], reasons: &mut Reasons) -> Result<Opti
     Ok(Some(filter))
 }
 
-fn set(filter: &mut ReasonFilter, pattern: &ReasonPattern, pass: bool, reasons: &Reasons) -> Result<()> {
-    let named = reasons.iter().filter(|reason| pattern.matches(reason, reasons)).map(|reason| reason.raw);
+fn set(
+    filter: &mut ReasonFilter,
+    pattern: &ReasonPattern,
+    pass: bool,
+    reasons: &Reasons,
+) -> Result<()> {
+    let named =
+        reasons.iter().filter(|reason| pattern.matches(reason, reasons)).map(|reason| reason.raw);
     let meant: Vec<_> = named.chain(pattern.matcher.raw_values(reasons)).collect();
     if meant.is_empty() {
         return Err(UsageError(unknown(&pattern.text, reasons)).into());
     }
     for raw in meant {
         if !filter.set(raw, pass) {
-            let message = format!("no kernel has a drop reason {raw}; `dropwatch list-reasons` shows this kernel's");
+            let message = format!(
+                "no kernel has a drop reason {raw}; `dropwatch list-reasons` shows this kernel's"
+            );
             return Err(UsageError(message).into());
         }
     }
@@ -173,13 +189,19 @@ pub fn unknown(text: &str, reasons: &Reasons) -> String {
         );
     }
     if has_wildcard(text) || text.contains('/') {
-        return format!("'{text}' matches no drop reason of this kernel{}; {see}", not_loaded(reasons));
+        return format!(
+            "'{text}' matches no drop reason of this kernel{}; {see}",
+            not_loaded(reasons)
+        );
     }
     let nearest = nearest(name, reasons);
     if nearest.is_empty() {
         format!("'{text}' is no drop reason of this kernel; {see}")
     } else {
-        format!("'{text}' is no drop reason of this kernel; did you mean {}? {see}", nearest.join(", "))
+        format!(
+            "'{text}' is no drop reason of this kernel; did you mean {}? {see}",
+            nearest.join(", ")
+        )
     }
 }
 
@@ -198,7 +220,9 @@ fn not_loaded(reasons: &Reasons) -> String {
 fn nearest<'a>(name: &str, reasons: &'a Reasons) -> Vec<&'a str> {
     let mut scored: Vec<_> = reasons
         .iter()
-        .map(|reason| (strsim::normalized_damerau_levenshtein(name, &reason.name), reason.name.as_str()))
+        .map(|reason| {
+            (strsim::normalized_damerau_levenshtein(name, &reason.name), reason.name.as_str())
+        })
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .collect();
     scored.sort_by(|left, right| right.0.total_cmp(&left.0));

@@ -32,7 +32,9 @@ impl Reader {
     /// # Errors
     /// When the ring cannot be watched.
     pub fn new(ring: RingBuf<MapData>, state: Array<MapData, u32>) -> Result<Self> {
-        let ring = AsyncFd::register(ring).context("cannot watch the ring")?;
+        // SAFETY: the ring owns its map, whose descriptor stays open as long as it.
+        let ring = unsafe { AsyncFd::register(ring) };
+        let ring = ring.map_err(|error| error.into_parts().1).context("cannot watch the ring")?;
         Ok(Self { ring, state, idle_ticks: 0, sleeping: false })
     }
 

@@ -38,7 +38,8 @@ pub fn from_location(addresses: &[u64], location: u64) -> Option<&[u64]> {
 /// Whether a function belongs to the tracer or only frees packets: frames to skip where
 /// [`from_location`] found nothing.
 pub fn is_overhead(function: &str) -> bool {
-    const TRACER: [&str; 5] = ["bpf_prog_", "bpf_trace_run", "bpf_trampoline_", "__bpf_trace_", "__traceiter_"];
+    const TRACER: [&str; 5] =
+        ["bpf_prog_", "bpf_trace_run", "bpf_trampoline_", "__bpf_trace_", "__traceiter_"];
     const FREEING: [&str; 8] = [
         "kfree_skb",
         "kfree_skb_reason",
@@ -85,7 +86,12 @@ mod tests {
 
     #[test]
     fn only_the_tracer_and_the_freeing_functions_are_overhead() {
-        for function in ["bpf_prog_3b185187f1855c4c_kfree_skb", "bpf_trace_run4", "sk_skb_reason_drop", "kfree_skb_reason.part.0"] {
+        for function in [
+            "bpf_prog_3b185187f1855c4c_kfree_skb",
+            "bpf_trace_run4",
+            "sk_skb_reason_drop",
+            "kfree_skb_reason.part.0",
+        ] {
             assert!(is_overhead(function), "{function}");
         }
         for function in ["__udp4_lib_rcv", "kfree_skb_partial", "skb_release_data", "bpf_prog"] {

@@ -20,14 +20,16 @@ const MAX_ID: u32 = 10_000_000;
 /// # Errors
 /// When the id cannot be that of a type.
 pub fn with_typedef(name: &str, id: u32) -> Result<Btf> {
-    let fillers = id.checked_sub(1).filter(|_| id <= MAX_ID).context("the tracepoint has no BTF id")?;
+    let fillers =
+        id.checked_sub(1).filter(|_| id <= MAX_ID).context("the tracepoint has no BTF id")?;
     let strings = [b"\0", name.as_bytes(), b"\0"].concat();
     let types_len = id * TYPE_SIZE;
     let mut bytes = Vec::with_capacity((HEADER_SIZE + types_len) as usize + strings.len());
     // Magic, version 1, no flags.
     bytes.extend(0xeb9f_u16.to_ne_bytes());
     bytes.extend([1, 0]);
-    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>();
+    let words =
+        |words: &[u32]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>();
     bytes.extend(words(&[HEADER_SIZE, 0, types_len, types_len, strings.len() as u32]));
     for _ in 0..fillers {
         bytes.extend(words(&[0, KIND_FWD, 0]));

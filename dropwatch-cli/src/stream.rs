@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use log::debug;
-use tokio::{task::yield_now, time::sleep};
+use tokio::{
+    task::yield_now,
+    time::{MissedTickBehavior, interval, sleep},
+};
 
 use crate::{
     accounting::LossNotices,
@@ -18,7 +21,20 @@ use crate::{
 
 /// After detaching, the program may still be running on another processor for a moment.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// How often it is told that drops were lost, and looked whether the world has changed.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
 const SETTLE_STEP: Duration = Duration::from_millis(1);
+
+/// Why streaming ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By a signal, or the time was up.
+    Requested,
+    /// As many drops as were wanted have been streamed.
+    LimitReached,
+    /// Nothing can be written any more.
+    OutputClosed,
+}
 
 /// Takes drops from the ring to the output.
 pub struct Stream<'a> {
@@ -32,7 +48,12 @@ pub struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     /// A stream that ends after `limit` drops, where there is one.
-    pub fn new(reader: Reader, render: &'a mut dyn Render, output: &'a Output, limit: Option<u64>) -> Self {
+    pub fn new(
+        reader: Reader,
+        render: &'a mut dyn Render,
+        output: &'a Output,
+        limit: Option<u64>,
+    ) -> Self {
         Self { reader, render, output, limit: limit.unwrap_or(u64::MAX), rendered: 0, malformed: 0 }
     }
 
@@ -46,30 +67,33 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// When the ring or the counters cannot be read.
-    pub async fn run(&mut self, stop: &mut Stop, probe: &Probe) -> Result<()> {
+    pub async fn run(&mut self, stop: &mut Stop, probe: &Probe) -> Result<Ended> {
         let mut heading = Chunk::default();
         self.render.heading(&mut heading.text);
         if let Some(room) = self.output.room().await {
             room.send(heading);
         }
 
-        let mut losses = LossNotices::new();
+        let mut losses = LossNotices::default();
+        let mut look_around = interval(LOOK_AROUND);
+        look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.rendered < self.limit {
             let room = tokio::select! {
                 biased;
-                () = stop.requested() => return Ok(()),
+                () = stop.requested() => return Ok(Ended::Requested),
+                _ = look_around.tick() => {
+                    self.render.tick();
+                    if let Some(notice) = losses.notice(probe.counters()?.lost) {
+                        eprintln!("dropwatch: {notice}");
+                    }
+                    continue;
+                }
                 room = self.output.room() => room,
             };
-            let Some(room) = room else { return Ok(()) };
+            let Some(room) = room else { return Ok(Ended::OutputClosed) };
             let (chunk, empty) = self.next_chunk();
             if chunk.drops > 0 {
                 room.send(chunk);
-            }
-            if losses.due() {
-                self.render.tick();
-                if let Some(notice) = losses.notice(probe.counters()?.lost) {
-                    eprintln!("dropwatch: {notice}");
-                }
             }
             if !empty {
                 // Signals are seen only when the runtime gets its turn.
@@ -78,28 +102,28 @@ impl<'a> Stream<'a> {
             }
             tokio::select! {
                 biased;
-                () = stop.requested() => return Ok(()),
-                () = self.output.closed() => return Ok(()),
+                () = stop.requested() => return Ok(Ended::Requested),
+                () = self.output.closed() => return Ok(Ended::OutputClosed),
                 waited = self.reader.wait() => waited?,
             }
         }
-        Ok(())
+        Ok(Ended::LimitReached)
     }
 
     /// Once no new drops are seen: takes what is still in the ring, until every drop that the
-    /// program counted has come. A signal meanwhile ends this.
+    /// program counted has come. False when a signal ended that, since nobody read the output.
     ///
     /// # Errors
     /// When the counters cannot be read.
-    pub async fn drain(&mut self, stop: &mut Stop, probe: &Probe) -> Result<()> {
+    pub async fn drain(&mut self, stop: &mut Stop, probe: &Probe) -> Result<bool> {
         let begin = Instant::now();
         while self.rendered < self.limit {
             let room = tokio::select! {
                 biased;
-                () = stop.signal() => return Ok(()),
+                () = stop.signal() => return Ok(false),
                 room = self.output.room() => room,
             };
-            let Some(room) = room else { return Ok(()) };
+            let Some(room) = room else { return Ok(true) };
             let (chunk, empty) = self.next_chunk();
             if chunk.drops > 0 {
                 room.send(chunk);
@@ -108,12 +132,12 @@ impl<'a> Stream<'a> {
                 let counters = probe.counters()?;
                 let settled = counters.matched <= counters.lost + self.rendered + self.malformed;
                 if settled || begin.elapsed() > SETTLE_TIME {
-                    return Ok(());
+                    return Ok(true);
                 }
                 sleep(SETTLE_STEP).await;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// As many drops as make a chunk, and whether the ring is empty after that.

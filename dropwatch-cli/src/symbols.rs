@@ -90,8 +90,20 @@ impl Symbols {
         Self::new(None)
     }
 
+    /// Knows these frames and no others.
+    pub fn of_frames(frames: impl IntoIterator<Item = Frame>) -> Self {
+        let mut symbols = Self::none();
+        symbols.cache = frames.into_iter().map(|frame| (frame.address, Rc::new(frame))).collect();
+        symbols
+    }
+
     fn new(worker: Option<Worker>) -> Self {
-        Self { worker, cache: HashMap::new(), modules: Modules::loaded(), modules_read: Instant::now() }
+        Self {
+            worker,
+            cache: HashMap::new(),
+            modules: Modules::loaded(),
+            modules_read: Instant::now(),
+        }
     }
 
     /// What is known of a return address.
@@ -131,14 +143,20 @@ impl Symbols {
         let call = address.checked_sub(1)?;
         let mut symbol = self.worker.as_ref()?.resolve(call)?;
         symbol.offset += 1;
-        symbol.module = if is_bpf(&symbol.name) { Some("bpf".to_owned()) } else { self.modules.containing(call).map(str::to_owned) };
+        symbol.module = if is_bpf(&symbol.name) {
+            Some("bpf".to_owned())
+        } else {
+            self.modules.containing(call).map(str::to_owned)
+        };
         Some(symbol)
     }
 }
 
 /// BPF programs are among the kernel's symbols, and come and go at any time.
 fn is_bpf(name: &str) -> bool {
-    ["bpf_prog_", "bpf_trampoline_", "bpf_dispatcher_"].iter().any(|prefix| name.starts_with(prefix))
+    ["bpf_prog_", "bpf_trampoline_", "bpf_dispatcher_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// The thread that holds the symbols.
@@ -163,7 +181,9 @@ impl Worker {
                     Request::Reload => resolver = Resolver::load(debug_info),
                     Request::Resolve(address) => {
                         let mut found = resolver.resolve(address);
-                        if found.as_ref().is_some_and(|symbol| is_bpf(&symbol.name)) && resolver.is_old() {
+                        if found.as_ref().is_some_and(|symbol| is_bpf(&symbol.name))
+                            && resolver.is_old()
+                        {
                             resolver = Resolver::load(debug_info);
                             found = resolver.resolve(address);
                         }
@@ -202,7 +222,8 @@ struct Resolver {
 
 impl Resolver {
     fn load(debug_info: bool) -> Self {
-        let kallsyms = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
+        let kallsyms =
+            Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
         let mut sources = vec![SymbolSource::Kernel(kallsyms)];
         if debug_info {
             sources.insert(0, SymbolSource::Kernel(Kernel::default()));

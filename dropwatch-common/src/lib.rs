@@ -7,5 +7,5 @@
 
 pub mod config;
 pub mod counters;
-pub mod record;
 pub mod reader;
+pub mod record;

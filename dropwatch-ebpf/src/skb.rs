@@ -6,9 +6,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns},
     programs::BtfTracePointContext,
 };
-use dropwatch_common::record::{
-    COMM_LEN, DropRecord, FLAG_COMM, FLAG_RX_SK, FLAG_SKB_FIELDS,
-};
+use dropwatch_common::record::{COMM_LEN, DropRecord, FLAG_COMM, FLAG_RX_SK, FLAG_SKB_FIELDS};
 
 use crate::{globals, task};
 

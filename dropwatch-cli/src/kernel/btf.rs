@@ -110,7 +110,8 @@ impl Btf {
         let types = self.types.resolve_types_by_name(name).ok()?;
         let members = types.iter().find_map(|each| match each {
             Type::Enum(found) => {
-                let value = |raw: u32| if found.is_signed() { raw as i32 as u64 } else { raw.into() };
+                let value =
+                    |raw: u32| if found.is_signed() { raw as i32 as u64 } else { raw.into() };
                 Some(self.named(&found.members, |member| value(member.val())))
             }
             Type::Enum64(found) => Some(self.named(&found.members, btf_rs::Enum64Member::val)),
@@ -140,7 +141,10 @@ impl Btf {
         outer.members.iter().find_map(|member| {
             let name = self.types.resolve_name(member).ok()?;
             if name == wanted {
-                return member.bitfield_size().is_none_or(|size| size == 0).then(|| member.bit_offset());
+                return member
+                    .bitfield_size()
+                    .is_none_or(|size| size == 0)
+                    .then(|| member.bit_offset());
             }
             if !name.is_empty() {
                 return None;
@@ -162,8 +166,12 @@ impl Btf {
             Type::Typedef(found) => Some(found),
             _ => None,
         })?;
-        let Type::Ptr(pointer) = self.types.resolve_chained_type(typedef).ok()? else { return None };
-        let Type::FuncProto(prototype) = self.types.resolve_chained_type(&pointer).ok()? else { return None };
+        let Type::Ptr(pointer) = self.types.resolve_chained_type(typedef).ok()? else {
+            return None;
+        };
+        let Type::FuncProto(prototype) = self.types.resolve_chained_type(&pointer).ok()? else {
+            return None;
+        };
         Some(prototype.parameters.iter().map(|each| self.type_name(each, MAX_DEPTH)).collect())
     }
 
@@ -172,12 +180,16 @@ impl Btf {
         let Some(depth) = depth.checked_sub(1) else { return unknown() };
         let Ok(found) = self.types.resolve_chained_type(referrer) else { return unknown() };
         let named = |prefix: &str, each: &dyn BtfType| {
-            self.types.resolve_name(each).map_or_else(|_| unknown(), |name| format!("{prefix}{name}"))
+            self.types
+                .resolve_name(each)
+                .map_or_else(|_| unknown(), |name| format!("{prefix}{name}"))
         };
         match &found {
             Type::Void => "void".to_owned(),
             Type::Ptr(pointer) => format!("{} *", self.type_name(pointer, depth)),
-            Type::Const(inner) | Type::Volatile(inner) | Type::Restrict(inner) => self.type_name(inner, depth),
+            Type::Const(inner) | Type::Volatile(inner) | Type::Restrict(inner) => {
+                self.type_name(inner, depth)
+            }
             Type::TypeTag(inner) => self.type_name(inner, depth),
             Type::Struct(each) => named("struct ", each),
             Type::Union(each) => named("union ", each),
@@ -190,7 +202,8 @@ impl Btf {
     /// The id of the typedef of this name, by which the kernel is told where to attach.
     pub fn typedef_id(&self, name: &str) -> Option<u32> {
         let ids = self.types.resolve_ids_by_name(name).ok()?;
-        ids.into_iter().find(|&id| matches!(self.types.resolve_type_by_id(id), Ok(Type::Typedef(_))))
+        ids.into_iter()
+            .find(|&id| matches!(self.types.resolve_type_by_id(id), Ok(Type::Typedef(_))))
     }
 }
 
@@ -228,10 +241,13 @@ fn check(bytes: &[u8]) -> Result<&[u8]> {
         let word = [bytes[index], bytes[index + 1], bytes[index + 2], bytes[index + 3]];
         u64::from(if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
     };
-    let (header, types, types_len, strings, strings_len) = (word(4), word(8), word(12), word(16), word(20));
+    let (header, types, types_len, strings, strings_len) =
+        (word(4), word(8), word(12), word(16), word(20));
     let size = bytes.len() as u64;
     ensure!(
-        header >= HEADER_SIZE as u64 && header + types + types_len <= size && header + strings + strings_len <= size,
+        header >= HEADER_SIZE as u64
+            && header + types + types_len <= size
+            && header + strings + strings_len <= size,
         "truncated or damaged BTF: its header asks for more than the {size} bytes there are"
     );
     let strings = &bytes[(header + strings) as usize..][..strings_len as usize];

@@ -23,7 +23,11 @@ pub fn kernels_with(name: &str) -> Option<String> {
     }
     let runs: Vec<_> = runs
         .into_iter()
-        .map(|(first, last)| if first == last { first.to_owned() } else { format!("{first} to {last}") })
+        .map(
+            |(first, last)| {
+                if first == last { first.to_owned() } else { format!("{first} to {last}") }
+            },
+        )
         .collect();
     let (last, others) = runs.split_last()?;
     Some(if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) })
@@ -50,7 +54,10 @@ mod tests {
         let kernels = lines[0].split(' ').count() - 1;
         for line in &lines[1..] {
             let (name, flags) = line.split_once(' ').expect(line);
-            assert!(flags.len() == kernels && flags.chars().all(|flag| "01?".contains(flag)), "{line}");
+            assert!(
+                flags.len() == kernels && flags.chars().all(|flag| "01?".contains(flag)),
+                "{line}"
+            );
             assert!(kernels_with(name).is_some(), "{line}");
         }
     }

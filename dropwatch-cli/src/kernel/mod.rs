@@ -38,7 +38,11 @@ impl Kernel {
     pub fn resolve() -> Result<Self> {
         let btf = Btf::of_running_kernel()?;
         let prototype = Prototype::resolve(&btf)?;
-        Ok(Self { prototype, layout: Layout::resolve(&btf)?, reasons: Reasons::of_running_kernel(&btf)? })
+        Ok(Self {
+            prototype,
+            layout: Layout::resolve(&btf)?,
+            reasons: Reasons::of_running_kernel(&btf)?,
+        })
     }
 }
 

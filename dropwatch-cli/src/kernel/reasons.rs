@@ -81,8 +81,11 @@ impl Reasons {
         };
         let mut reasons = Self::default();
         reasons.subsystems.insert(CORE, "core".to_owned());
-        for (name, value) in btf.named_enum(SUBSYSTEM_ENUM).map(|found| found.members).unwrap_or_default() {
-            if let (Some(name), Ok(number)) = (name.strip_prefix(SUBSYSTEM_PREFIX), value.try_into())
+        for (name, value) in
+            btf.named_enum(SUBSYSTEM_ENUM).map(|found| found.members).unwrap_or_default()
+        {
+            if let (Some(name), Ok(number)) =
+                (name.strip_prefix(SUBSYSTEM_PREFIX), value.try_into())
                 && name != "NUM"
             {
                 reasons.subsystems.insert(number, name.to_ascii_lowercase());
@@ -123,7 +126,8 @@ impl Reasons {
             }
             let last = found.members.iter().map(|(_, value)| *value).max();
             for (name, value) in &found.members {
-                let marker = name.starts_with("__") || name.ends_with("_MAX") && Some(*value) == last;
+                let marker =
+                    name.starts_with("__") || name.ends_with("_MAX") && Some(*value) == last;
                 let Ok(raw) = u32::try_from(*value) else { continue };
                 let (subsystem, _) = split(raw);
                 if !marker && subsystem != CORE && self.subsystems.contains_key(&subsystem) {
@@ -175,7 +179,9 @@ impl Reasons {
     }
 
     fn search_modules_again(&mut self) {
-        let due = |search: &ModuleSearch| search.last.is_none_or(|last| last.elapsed() >= MODULE_SEARCH_INTERVAL);
+        let due = |search: &ModuleSearch| {
+            search.last.is_none_or(|last| last.elapsed() >= MODULE_SEARCH_INTERVAL)
+        };
         if self.modules.as_ref().is_some_and(due)
             && let Err(error) = self.search_modules()
         {

@@ -23,7 +23,9 @@ impl Prototype {
     /// # Errors
     /// When there is no such tracepoint, or it passes no drop reason.
     pub fn resolve(btf: &Btf) -> Result<Self> {
-        let (Some(typedef_id), Some(parameters)) = (btf.typedef_id(TYPEDEF), btf.function_pointer(TYPEDEF)) else {
+        let (Some(typedef_id), Some(parameters)) =
+            (btf.typedef_id(TYPEDEF), btf.function_pointer(TYPEDEF))
+        else {
             bail!(
                 "kernel {} has no tracepoint skb:kfree_skb: it was built without CONFIG_TRACEPOINTS or \
                  CONFIG_NET; dropwatch cannot see drops on it",

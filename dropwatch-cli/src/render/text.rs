@@ -60,9 +60,23 @@ impl Palette {
 
 impl Text {
     /// The format, with the sources of what it shows besides the drop itself.
-    pub fn new(reasons: Reasons, symbols: Symbols, clock: Clock, color: bool, stack: Option<StackMode>) -> Self {
+    pub fn new(
+        reasons: Reasons,
+        symbols: Symbols,
+        clock: Clock,
+        color: bool,
+        stack: Option<StackMode>,
+    ) -> Self {
         let palette = if color { Palette::coloured() } else { Palette::default() };
-        Self { reasons, symbols, clock, palette, stack, stacks: Stacks::default(), field: Vec::new() }
+        Self {
+            reasons,
+            symbols,
+            clock,
+            palette,
+            stack,
+            stacks: Stacks::default(),
+            field: Vec::new(),
+        }
     }
 
     fn stack(&mut self, stack: &Stack, location: u64, mode: StackMode, out: &mut Vec<u8>) {
@@ -177,8 +191,12 @@ fn write_frame(frame: &Frame, style: Style, out: &mut Vec<u8>) {
 
 fn write_source(source: Option<&SourceLine>, style: Style, out: &mut Vec<u8>) {
     match source {
-        Some(SourceLine { file, line: Some(line) }) => push(out, format_args!("  {style}{file}:{line}{style:#}\n")),
-        Some(SourceLine { file, line: None }) => push(out, format_args!("  {style}{file}{style:#}\n")),
+        Some(SourceLine { file, line: Some(line) }) => {
+            push(out, format_args!("  {style}{file}:{line}{style:#}\n"))
+        }
+        Some(SourceLine { file, line: None }) => {
+            push(out, format_args!("  {style}{file}{style:#}\n"))
+        }
         None => out.push(b'\n'),
     }
 }
