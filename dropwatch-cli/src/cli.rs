@@ -73,6 +73,15 @@ pub struct TraceArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorMode,
 
+    /// Do without the kernel's BTF: use the trace event, which has no packet length and names
+    /// core reasons only; done by itself where the kernel has no BTF
+    #[arg(long)]
+    pub no_btf: bool,
+
+    /// Do without drop reasons, as kernels before 5.17 have to
+    #[arg(long, conflicts_with = "reason")]
+    pub without_reasons: bool,
+
     /// Show what dropwatch does, and what the BPF program has to say, on standard error
     #[arg(short, long)]
     pub verbose: bool,

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 
 use crate::{
     cli::{ColorMode, StackMode, TraceArgs},
+    kernel::Without,
     reason_filter::ReasonPattern,
 };
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub buffer_size: u32,
     /// Whether to colour the output.
     pub color: bool,
+    /// What to do without.
+    pub without: Without,
     /// Whether to show diagnostics.
     pub verbose: bool,
 }
@@ -54,6 +57,7 @@ impl Config {
             duration: args.duration.as_deref().map(duration).transpose()?,
             buffer_size: buffer_size(&args.buffer_size)?,
             color: color(args.color),
+            without: Without { btf: args.no_btf, reasons: args.without_reasons },
             verbose: args.verbose,
         })
     }

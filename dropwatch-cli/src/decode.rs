@@ -1,8 +1,8 @@
 //! From the bytes in the ring to a drop. Never panics, whatever the bytes.
 
 use dropwatch_common::record::{
-    COMM_LEN, DropRecord, FLAG_COMM, FLAG_RX_SK, FLAG_SKB_FIELDS, FLAG_STACK_FAILED,
-    MAX_STACK_DEPTH,
+    COMM_LEN, DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_RX_SK,
+    FLAG_STACK_FAILED, MAX_STACK_DEPTH,
 };
 
 use crate::drop::{Comm, Drop, Stack};
@@ -31,14 +31,14 @@ pub fn decode(bytes: &[u8]) -> Result<Drop, Malformed> {
     let has = |flag| record.flags & flag != 0;
     Ok(Drop {
         boot_ns: record.boot_ns,
-        reason: record.reason,
+        reason: has(FLAG_REASON).then_some(record.reason),
         location: record.location,
         cpu: record.cpu,
         pid: record.pid,
         tgid: record.tgid,
         comm: has(FLAG_COMM).then(|| comm(record.comm)),
-        protocol: has(FLAG_SKB_FIELDS).then_some(record.protocol),
-        len: has(FLAG_SKB_FIELDS).then_some(record.len),
+        protocol: has(FLAG_PROTOCOL).then_some(record.protocol),
+        len: has(FLAG_LEN).then_some(record.len),
         rx_sk: has(FLAG_RX_SK).then_some(record.rx_sk),
         stack: stack(addresses, record.stack_len, has(FLAG_STACK_FAILED))?,
     })
@@ -87,7 +87,7 @@ mod tests {
             cpu: 3,
             len: 1500,
             protocol: 0x86dd,
-            flags: FLAG_COMM | FLAG_SKB_FIELDS | FLAG_RX_SK,
+            flags: FLAG_REASON | FLAG_COMM | FLAG_PROTOCOL | FLAG_LEN | FLAG_RX_SK,
             comm: *b"nc\0rest of old\0\0",
             ..DropRecord::default()
         }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(drop.boot_ns, 1_000_000_007);
         assert_eq!(drop.location, 0xffff_ffff_8123_4567);
         assert_eq!(drop.rx_sk, Some(0xffff_8881_0000_0000));
-        assert_eq!((drop.reason, drop.cpu, drop.pid, drop.tgid), (0x2_0003, 3, 12, 11));
+        assert_eq!((drop.reason, drop.cpu, drop.pid, drop.tgid), (Some(0x2_0003), 3, 12, 11));
         assert_eq!((drop.protocol, drop.len), (Some(0x86dd), Some(1500)));
         assert_eq!(drop.comm.expect("flagged").bytes(), b"nc");
         assert_eq!(drop.stack, None);
@@ -109,7 +109,7 @@ mod tests {
     fn what_is_not_flagged_is_unknown() {
         let drop =
             decode(&bytes(&DropRecord { flags: 0, ..record() }, &[])).expect("a whole record");
-        assert_eq!((drop.protocol, drop.len, drop.rx_sk), (None, None, None));
+        assert_eq!((drop.reason, drop.protocol, drop.len, drop.rx_sk), (None, None, None, None));
         assert!(drop.comm.is_none());
     }
 

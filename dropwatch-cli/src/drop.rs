@@ -8,7 +8,7 @@ pub struct Drop {
     /// When: `CLOCK_BOOTTIME` in nanoseconds.
     pub boot_ns: u64,
     /// Why: raw `enum skb_drop_reason`, the subsystem in the high 16 bits.
-    pub reason: u32,
+    pub reason: Option<u32>,
     /// Where: return address of the call that freed the packet.
     pub location: u64,
     /// The processor it happened on.

@@ -8,6 +8,7 @@ pub mod reason_filter;
 
 pub mod diagnostics;
 pub mod preflight;
+pub mod privileges;
 pub mod probe;
 mod stand_in_btf;
 

@@ -49,7 +49,9 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
 fn read(args: &ListReasonsArgs) -> Result<Reasons> {
     let Some((kernel, modules)) = args.btf.split_first() else {
         let mut reasons = Reasons::of_running_kernel(&Btf::of_running_kernel()?)?;
-        reasons.search_modules()?;
+        if let Err(error) = reasons.search_modules() {
+            eprintln!("dropwatch: the reasons of a module are left out: {error:#}");
+        }
         return Ok(reasons);
     };
     let base = Btf::open(kernel)?;

@@ -11,10 +11,10 @@ use dropwatch::{
     clock::Clock,
     config::{Config, UsageError},
     diagnostics,
-    kernel::Kernel,
+    kernel::{Kernel, Tracepoint},
     list_reasons, memory,
     output::{Ending, Output},
-    preflight,
+    preflight, privileges,
     probe::Probe,
     reason_filter,
     render::text::Text,
@@ -55,8 +55,14 @@ async fn trace(config: &Config) -> Result<()> {
     // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
     // has a use; it does so while we read what we need.
     let loader = thread::spawn(EbpfLoader::new);
-    let mut kernel = Kernel::resolve()?;
-    debug!("{:?}, {:?}, read after {:?}", kernel.prototype, kernel.layout, start.elapsed());
+    let mut kernel = Kernel::resolve(config.without)?;
+    debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
+    if let Tracepoint::Event { .. } = kernel.tracepoint {
+        eprintln!(
+            "dropwatch: tracing without BTF: lengths are unknown, and of the reasons only the kernel's core \
+             ones have names"
+        );
+    }
     let filter = reason_filter::resolve(&config.reasons, &mut kernel.reasons)?;
     preflight::check()?;
 
@@ -67,7 +73,6 @@ async fn trace(config: &Config) -> Result<()> {
     }
     let (ring, reader_state) = probe.take_ring()?;
     let reader = Reader::new(ring, reader_state)?;
-    let output = Output::start()?;
     let mut stop = Stop::new()?;
 
     probe.attach()?;
@@ -76,6 +81,9 @@ async fn trace(config: &Config) -> Result<()> {
     stop.after(config.duration);
 
     memory::give_back();
+    // Threads keep the capabilities that they begin with, so these are dropped before.
+    privileges::drop_all_but_reading()?;
+    let output = Output::start()?;
     let symbols = if preflight::addresses_visible() {
         Symbols::of_running_kernel(config.stack.is_some())
     } else {

@@ -128,7 +128,7 @@ impl Output {
         let ended = tokio::select! {
             biased;
             ended = self.ended => ended.context("the thread that writes the output failed")?,
-            () = stop.signal() => return Ok(Ending::Abandoned),
+            () = stop.insisted() => return Ok(Ending::Abandoned),
         };
         match ended {
             Ok(()) => Ok(Ending::Complete),

@@ -9,22 +9,19 @@ use std::{
 use anyhow::{Result, bail, ensure};
 use log::debug;
 
-/// Bits of `/proc/PID/status`' `CapEff`, from `linux/capability.h`.
-const CAP_SYS_ADMIN: u32 = 21;
-const CAP_PERFMON: u32 = 38;
-const CAP_BPF: u32 = 39;
+use crate::privileges;
 
 /// Checks the privileges and raises the limits that loading a BPF program needs.
 ///
 /// # Errors
 /// When a capability is missing or the kernel is locked down, with the remedy.
 pub fn check() -> Result<()> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let missing = missing_capabilities(effective_capabilities(&status));
+    let missing = privileges::missing()?;
+    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
     ensure!(
         missing.is_empty(),
         "{} missing: loading a program into the kernel needs {}; run dropwatch through sudo or as root",
-        missing.join(" and "),
+        names.join(" and "),
         if missing.len() == 1 { "it" } else { "them" },
     );
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
@@ -53,25 +50,6 @@ pub fn addresses_visible() -> bool {
     })
 }
 
-fn effective_capabilities(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
-}
-
-/// What is missing of CAP_BPF and CAP_PERFMON. CAP_SYS_ADMIN stands for both: it included them
-/// until Linux 5.8 split them off, and still does.
-fn missing_capabilities(effective: u64) -> Vec<&'static str> {
-    let has = |capability: u32| effective & 1 << capability != 0;
-    if has(CAP_SYS_ADMIN) {
-        return Vec::new();
-    }
-    [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
-        .into_iter()
-        .filter(|(capability, _)| !has(*capability))
-        .map(|(_, name)| name)
-        .collect()
-}
-
 /// Whether `/sys/kernel/security/lockdown` selects the mode that forbids reading the kernel.
 fn locked_down(lockdown: &str) -> bool {
     lockdown.contains("[confidentiality]")
@@ -90,23 +68,6 @@ fn raise_memory_lock_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn missing_capabilities_are_named() {
-        let bit = |capability: u32| 1_u64 << capability;
-        assert!(missing_capabilities(bit(CAP_SYS_ADMIN)).is_empty());
-        assert!(missing_capabilities(bit(CAP_BPF) | bit(CAP_PERFMON)).is_empty());
-        assert_eq!(missing_capabilities(bit(CAP_BPF)), ["CAP_PERFMON"]);
-        assert_eq!(missing_capabilities(0), ["CAP_BPF", "CAP_PERFMON"]);
-    }
-
-    #[test]
-    fn the_effective_set_is_found_in_the_status() {
-        let status = "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n";
-        assert_eq!(effective_capabilities(status), 0x1ff_ffff_ffff);
-        assert_eq!(effective_capabilities("CapEff:\tnonsense\n"), 0);
-        assert_eq!(effective_capabilities(""), 0);
-    }
 
     #[test]
     fn only_confidentiality_stands_in_the_way() {

@@ -9,7 +9,10 @@ use anyhow::{Context, Error, Result, anyhow};
 use aya::{
     Ebpf, EbpfLoader, Pod,
     maps::{Array, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, ProgramError, tp_btf::BtfTracePointLinkId},
+    programs::{
+        BtfTracePoint, ProgramError, TracePoint, tp_btf::BtfTracePointLinkId,
+        trace_point::TracePointLinkId,
+    },
 };
 use dropwatch_common::{
     config::{CONFIG_GLOBAL, Config as Globals, REASON_FILTER_GLOBAL, ReasonFilter},
@@ -17,11 +20,19 @@ use dropwatch_common::{
 };
 use log::debug;
 
-use crate::{config::Config, kernel::Kernel, stand_in_btf};
+use crate::{
+    config::Config,
+    kernel::{Kernel, Tracepoint},
+    stand_in_btf,
+};
 
 /// The compiled program; `cargo xtask ebpf build` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("DROPWATCH_BPF_OBJECT"));
-const PROGRAM: &str = "kfree_skb";
+/// The tracepoint's name, and that of the program for kernels with BTF.
+const TRACEPOINT: &str = "kfree_skb";
+const EVENT_PROGRAM: &str = "kfree_skb_event";
+/// The tracepoint of queue disciplines, and the program for it.
+const QDISC_TRACEPOINT: &str = "qdisc_drop";
 /// The reader is woken without delay when this part of the ring is full.
 const WAKE_AT_FRACTION: u32 = 4;
 
@@ -39,8 +50,14 @@ unsafe impl Pod for Shared<Counters> {}
 /// The program in the kernel.
 pub struct Probe {
     ebpf: Ebpf,
-    link: Option<BtfTracePointLinkId>,
+    tracepoint: Tracepoint,
+    link: Option<Link>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
+}
+
+enum Link {
+    Btf(BtfTracePointLinkId),
+    Event(TracePointLinkId),
 }
 
 impl Probe {
@@ -54,16 +71,22 @@ impl Probe {
         config: &Config,
         filter: Option<&ReasonFilter>,
     ) -> Result<Self> {
-        let globals = Shared(Globals {
-            skb_protocol: kernel.layout.skb_protocol,
-            skb_len: kernel.layout.skb_len,
-            task_comm: kernel.layout.task_comm,
-            has_rx_sk: kernel.prototype.rx_sk.into(),
+        let mut globals = Shared(Globals {
+            has_reason: kernel.has_reason.into(),
             filter_reasons: filter.is_some().into(),
             stacks: config.stack.is_some().into(),
             wake_at: config.buffer_size / WAKE_AT_FRACTION,
-            reserved: 0,
+            ..Globals::EMPTY
         });
+        match kernel.tracepoint {
+            Tracepoint::Btf { prototype, structs, qdisc_drop } => {
+                globals.0.structs = structs;
+                globals.0.has_rx_sk = prototype.rx_sk.into();
+                let coarse = kernel.reasons.coarse_qdisc_reason().filter(|_| qdisc_drop.is_some());
+                globals.0.coarse_qdisc_reason = coarse.map_or(0, |reason| reason.raw);
+            }
+            Tracepoint::Event { event } => globals.0.event = event,
+        }
         let filter = Shared(filter.copied().unwrap_or(ReasonFilter::new(true)));
         let log_level = if config.verbose { aya_log::Level::Debug as u8 } else { 0 };
         let mut loader: EbpfLoader<'_> = loader;
@@ -74,12 +97,19 @@ impl Probe {
             .map_max_entries("RECORDS", config.buffer_size)
             .load(OBJECT)
             .map_err(refused)?;
-        let btf = stand_in_btf::with_typedef("btf_trace_kfree_skb", kernel.prototype.typedef_id)?;
-        program(&mut ebpf)?.load(PROGRAM, &btf).map_err(refused)?;
+        match kernel.tracepoint {
+            Tracepoint::Btf { prototype, qdisc_drop, .. } => {
+                load_btf_program(&mut ebpf, TRACEPOINT, prototype.typedef_id)?;
+                if let Some(id) = qdisc_drop {
+                    load_btf_program(&mut ebpf, QDISC_TRACEPOINT, id)?;
+                }
+            }
+            Tracepoint::Event { .. } => event_program(&mut ebpf)?.load().map_err(refused)?,
+        }
         let counters = PerCpuArray::try_from(
             ebpf.take_map("COUNTERS").context("the program has no counters")?,
         )?;
-        Ok(Self { ebpf, link: None, counters })
+        Ok(Self { ebpf, tracepoint: kernel.tracepoint, link: None, counters })
     }
 
     /// The ring of records, and the reader's state; both can be taken once.
@@ -103,7 +133,19 @@ impl Probe {
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&mut self) -> Result<()> {
-        self.link = Some(program(&mut self.ebpf)?.attach().map_err(refused)?);
+        let link = match self.tracepoint {
+            Tracepoint::Btf { qdisc_drop, .. } => {
+                if qdisc_drop.is_some() {
+                    // It only takes notes; its link may last as long as the program.
+                    btf_program(&mut self.ebpf, QDISC_TRACEPOINT)?.attach().map_err(refused)?;
+                }
+                btf_program(&mut self.ebpf, TRACEPOINT)?.attach().map(Link::Btf)
+            }
+            Tracepoint::Event { .. } => {
+                event_program(&mut self.ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
+            }
+        };
+        self.link = Some(link.map_err(refused)?);
         Ok(())
     }
 
@@ -112,8 +154,10 @@ impl Probe {
     /// # Errors
     /// When the link cannot be taken down.
     pub fn detach(&mut self) -> Result<()> {
-        if let Some(link) = self.link.take() {
-            program(&mut self.ebpf)?.detach(link)?;
+        match self.link.take() {
+            Some(Link::Btf(link)) => btf_program(&mut self.ebpf, TRACEPOINT)?.detach(link)?,
+            Some(Link::Event(link)) => event_program(&mut self.ebpf)?.detach(link)?,
+            None => {}
         }
         Ok(())
     }
@@ -135,8 +179,16 @@ impl Probe {
     /// How often the kernel did not run the program because the processor was in it already.
     /// 0 where the kernel does not tell (before 5.12, commit 9ed9e9ba2337).
     pub fn missed(&mut self) -> u64 {
-        let missed = program(&mut self.ebpf).and_then(|program| {
-            let fd = program.fd()?.as_fd().as_raw_fd();
+        let fd = match self.tracepoint {
+            Tracepoint::Btf { .. } => {
+                btf_program(&mut self.ebpf, TRACEPOINT).and_then(|program| Ok(program.fd()?))
+            }
+            Tracepoint::Event { .. } => {
+                event_program(&mut self.ebpf).and_then(|program| Ok(program.fd()?))
+            }
+        };
+        let missed = fd.and_then(|fd| {
+            let fd = fd.as_fd().as_raw_fd();
             let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))?;
             let count = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
             Ok(count.map(|count| count.trim().parse()).transpose()?.unwrap_or(0))
@@ -148,8 +200,20 @@ impl Probe {
     }
 }
 
-fn program(ebpf: &mut Ebpf) -> Result<&mut BtfTracePoint> {
-    let program = ebpf.program_mut(PROGRAM).context("the BPF object has no program kfree_skb")?;
+fn btf_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint> {
+    let program =
+        ebpf.program_mut(name).with_context(|| format!("the BPF object has no program {name}"))?;
+    Ok(program.try_into()?)
+}
+
+fn load_btf_program(ebpf: &mut Ebpf, tracepoint: &str, typedef_id: u32) -> Result<()> {
+    let btf = stand_in_btf::with_typedef(&format!("btf_trace_{tracepoint}"), typedef_id)?;
+    btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refused)
+}
+
+fn event_program(ebpf: &mut Ebpf) -> Result<&mut TracePoint> {
+    let program =
+        ebpf.program_mut(EVENT_PROGRAM).context("the BPF object has no program kfree_skb_event")?;
     Ok(program.try_into()?)
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use dropwatch_common::config::{FILTER_REASONS, ReasonFilter};
+use log::debug;
 use wildmatch::WildMatch;
 
 use crate::{
@@ -138,7 +139,10 @@ pub fn resolve(patterns: &[ReasonPattern], reasons: &mut Reasons) -> Result<Opti
     if patterns.is_empty() {
         return Ok(None);
     }
-    reasons.search_modules()?;
+    // A module whose reasons cannot be read is as one that is not loaded.
+    if let Err(error) = reasons.search_modules() {
+        debug!("cannot read all modules' drop reasons: {error:#}");
+    }
     let (excluded, included): (Vec<_>, Vec<_>) =
         patterns.iter().partition(|pattern| pattern.exclude);
     let nothing = ReasonFilter::new(false);
@@ -162,7 +166,16 @@ fn set(
 ) -> Result<()> {
     let named =
         reasons.iter().filter(|reason| pattern.matches(reason, reasons)).map(|reason| reason.raw);
-    let meant: Vec<_> = named.chain(pattern.matcher.raw_values(reasons)).collect();
+    let mut meant: Vec<_> = named.chain(pattern.matcher.raw_values(reasons)).collect();
+    // Who asks for what queue disciplines drop asks for the finer reasons too.
+    if reasons.coarse_qdisc_reason().is_some_and(|coarse| meant.contains(&coarse.raw)) {
+        meant.extend(
+            reasons
+                .iter()
+                .map(|reason| reason.raw)
+                .filter(|raw| reasons.subsystem_name(*raw) == "qdisc"),
+        );
+    }
     if meant.is_empty() {
         return Err(UsageError(unknown(&pattern.text, reasons)).into());
     }

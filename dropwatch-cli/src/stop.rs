@@ -12,7 +12,13 @@ use tokio::{
 pub struct Stop {
     signals: [Signal; 3],
     deadline: Option<Instant>,
+    /// When a signal first asked for the end.
+    asked: Option<Instant>,
 }
+
+/// `timeout` and others send a signal twice, to the process and to its group: what comes so soon
+/// after the first is the same request.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 impl Stop {
     /// From now on, signals no longer end the program by themselves.
@@ -23,7 +29,7 @@ impl Stop {
         let catch = |kind| signal(kind).context("cannot catch signals");
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [interrupt, terminate, hangup] = kinds.map(catch);
-        Ok(Self { signals: [interrupt?, terminate?, hangup?], deadline: None })
+        Ok(Self { signals: [interrupt?, terminate?, hangup?], deadline: None, asked: None })
     }
 
     /// The run ends after this time, counted from now.
@@ -46,13 +52,24 @@ impl Stop {
         }
     }
 
-    /// Ends with a signal.
-    pub async fn signal(&mut self) {
+    /// Ends when a signal asks for the end once more: whoever sends it will not wait.
+    pub async fn insisted(&mut self) {
+        loop {
+            let before = self.asked;
+            self.signal().await;
+            if before.is_none_or(|asked| asked.elapsed() >= SAME_REQUEST) {
+                return;
+            }
+        }
+    }
+
+    async fn signal(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
         }
+        self.asked.get_or_insert_with(Instant::now);
     }
 }

@@ -120,7 +120,7 @@ impl<'a> Stream<'a> {
         while self.rendered < self.limit {
             let room = tokio::select! {
                 biased;
-                () = stop.signal() => return Ok(false),
+                () = stop.insisted() => return Ok(false),
                 room = self.output.room() => room,
             };
             let Some(room) = room else { return Ok(true) };

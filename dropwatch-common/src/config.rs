@@ -16,12 +16,12 @@ pub const REASON_FILTER_GLOBAL: &str = "REASON_FILTER";
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Byte offset of `sk_buff::protocol`, or [`NO_FIELD`].
-    pub skb_protocol: u32,
-    /// Byte offset of `sk_buff::len`, or [`NO_FIELD`].
-    pub skb_len: u32,
-    /// Byte offset of `task_struct::comm`, or [`NO_FIELD`].
-    pub task_comm: u32,
+    /// Where the fields are in the kernel's structs; for the program that uses BTF.
+    pub structs: StructOffsets,
+    /// Where the fields are in the trace event; for the program that does without BTF.
+    pub event: EventOffsets,
+    /// 1 when the tracepoint passes a drop reason (kernel 5.17 and later).
+    pub has_reason: u32,
     /// 1 when the tracepoint passes `rx_sk` (kernel 6.11 and later).
     pub has_rx_sk: u32,
     /// 1 to filter by [`ReasonFilter`].
@@ -30,8 +30,55 @@ pub struct Config {
     pub stacks: u32,
     /// Bytes waiting in the ring from which on the reader is woken without delay.
     pub wake_at: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// The core reason for which the tracepoint `qdisc_drop` tells a finer one (kernel 7.1 and
+    /// later); 0 where there is none.
+    pub coarse_qdisc_reason: u32,
+}
+
+impl Config {
+    /// Knows no field and asks for nothing.
+    pub const EMPTY: Self = Self {
+        structs: StructOffsets { skb_protocol: NO_FIELD, skb_len: NO_FIELD, task_comm: NO_FIELD },
+        event: EventOffsets {
+            location: NO_FIELD,
+            protocol: NO_FIELD,
+            reason: NO_FIELD,
+            rx_sk: NO_FIELD,
+        },
+        has_reason: 0,
+        has_rx_sk: 0,
+        filter_reasons: 0,
+        stacks: 0,
+        wake_at: 0,
+        coarse_qdisc_reason: 0,
+    };
+}
+
+/// Byte offsets of fields in kernel structs, or [`NO_FIELD`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StructOffsets {
+    /// `sk_buff::protocol`, 2 bytes in network byte order.
+    pub skb_protocol: u32,
+    /// `sk_buff::len`, 4 bytes.
+    pub skb_len: u32,
+    /// `task_struct::comm`, 16 bytes.
+    pub task_comm: u32,
+}
+
+/// Byte offsets of fields in the trace event `skb:kfree_skb`, or [`NO_FIELD`]. They stand in
+/// the event's `format` file in tracefs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventOffsets {
+    /// `location`, 8 bytes.
+    pub location: u32,
+    /// `protocol`, 2 bytes in host byte order.
+    pub protocol: u32,
+    /// `reason`, 4 bytes.
+    pub reason: u32,
+    /// `rx_sk`, 8 bytes.
+    pub rx_sk: u32,
 }
 
 /// Subsystems that [`ReasonFilter`] can hold; kernels up to 7.3 have at most 4.

@@ -15,14 +15,18 @@ pub const COMM_LEN: usize = 16;
 /// Size in bytes of the largest record: the fixed part and a stack of full depth.
 pub const MAX_RECORD_SIZE: usize = size_of::<DropRecord>() + MAX_STACK_DEPTH * size_of::<u64>();
 
-/// [`DropRecord::protocol`] and [`DropRecord::len`] were read from the skb.
-pub const FLAG_SKB_FIELDS: u16 = 1 << 0;
+/// [`DropRecord::reason`] is what the tracepoint passed (kernel 5.17 and later).
+pub const FLAG_REASON: u16 = 1 << 0;
+/// [`DropRecord::protocol`] was read.
+pub const FLAG_PROTOCOL: u16 = 1 << 1;
+/// [`DropRecord::len`] was read.
+pub const FLAG_LEN: u16 = 1 << 2;
 /// [`DropRecord::comm`] was read from the current task.
-pub const FLAG_COMM: u16 = 1 << 1;
+pub const FLAG_COMM: u16 = 1 << 3;
 /// [`DropRecord::rx_sk`] is what the tracepoint passed (kernel 6.11 and later).
-pub const FLAG_RX_SK: u16 = 1 << 2;
+pub const FLAG_RX_SK: u16 = 1 << 4;
 /// A stack was asked for and the kernel could not give one.
-pub const FLAG_STACK_FAILED: u16 = 1 << 3;
+pub const FLAG_STACK_FAILED: u16 = 1 << 5;
 
 /// One dropped packet, as the tracepoint `skb:kfree_skb` saw it.
 #[repr(C)]
@@ -34,7 +38,7 @@ pub struct DropRecord {
     pub location: u64,
     /// Kernel address of the receiving `struct sock`, 0 where there is none; see [`FLAG_RX_SK`].
     pub rx_sk: u64,
-    /// Raw `enum skb_drop_reason` with the subsystem in the high 16 bits.
+    /// Raw `enum skb_drop_reason` with the subsystem in the high 16 bits; see [`FLAG_REASON`].
     pub reason: u32,
     /// `task_struct::pid` of the interrupted task: the thread id.
     pub pid: u32,
@@ -42,10 +46,9 @@ pub struct DropRecord {
     pub tgid: u32,
     /// Processor on which the packet was dropped.
     pub cpu: u32,
-    /// `sk_buff::len`: bytes from the skb's data pointer on, at this layer; see
-    /// [`FLAG_SKB_FIELDS`].
+    /// `sk_buff::len`: bytes from the skb's data pointer on, at this layer; see [`FLAG_LEN`].
     pub len: u32,
-    /// `sk_buff::protocol`, an EtherType, converted to host byte order.
+    /// `sk_buff::protocol`, an EtherType, converted to host byte order; see [`FLAG_PROTOCOL`].
     pub protocol: u16,
     /// `FLAG_*` bits: which of the other fields hold something.
     pub flags: u16,

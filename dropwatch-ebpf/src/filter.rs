@@ -2,8 +2,11 @@
 
 use crate::globals;
 
-/// Whether a drop with this raw reason is to be reported.
+/// Whether a drop with this raw reason, where there is one, is to be reported.
 #[inline(always)]
-pub fn passes(reason: u32) -> bool {
-    globals::reason_filter().is_none_or(|filter| filter.passes(reason))
+pub fn passes(reason: Option<u32>) -> bool {
+    match (globals::reason_filter(), reason) {
+        (Some(filter), Some(reason)) => filter.passes(reason),
+        _ => true,
+    }
 }

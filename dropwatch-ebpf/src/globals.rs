@@ -8,24 +8,15 @@ use core::ptr::read_volatile;
 use dropwatch_common::config::{Config, NO_FIELD, ReasonFilter};
 
 #[unsafe(no_mangle)]
-static CONFIG: Config = Config {
-    skb_protocol: NO_FIELD,
-    skb_len: NO_FIELD,
-    task_comm: NO_FIELD,
-    has_rx_sk: 0,
-    filter_reasons: 0,
-    stacks: 0,
-    wake_at: 0,
-    reserved: 0,
-};
+static CONFIG: Config = Config::EMPTY;
 
 #[unsafe(no_mangle)]
 static REASON_FILTER: ReasonFilter = ReasonFilter::new(true);
 
 macro_rules! config {
-    ($field:ident) => {
+    ($($field:ident).+) => {
         // SAFETY: the pointer is that of a field of a static.
-        unsafe { read_volatile(&raw const CONFIG.$field) }
+        unsafe { read_volatile(&raw const CONFIG.$($field).+) }
     };
 }
 
@@ -39,17 +30,42 @@ fn field(offset: u32) -> FieldOffset {
 
 #[inline(always)]
 pub fn skb_protocol() -> FieldOffset {
-    field(config!(skb_protocol))
+    field(config!(structs.skb_protocol))
 }
 
 #[inline(always)]
 pub fn skb_len() -> FieldOffset {
-    field(config!(skb_len))
+    field(config!(structs.skb_len))
 }
 
 #[inline(always)]
 pub fn task_comm() -> FieldOffset {
-    field(config!(task_comm))
+    field(config!(structs.task_comm))
+}
+
+#[inline(always)]
+pub fn event_location() -> FieldOffset {
+    field(config!(event.location))
+}
+
+#[inline(always)]
+pub fn event_protocol() -> FieldOffset {
+    field(config!(event.protocol))
+}
+
+#[inline(always)]
+pub fn event_reason() -> FieldOffset {
+    field(config!(event.reason))
+}
+
+#[inline(always)]
+pub fn event_rx_sk() -> FieldOffset {
+    field(config!(event.rx_sk))
+}
+
+#[inline(always)]
+pub fn has_reason() -> bool {
+    config!(has_reason) != 0
 }
 
 #[inline(always)]
@@ -65,6 +81,12 @@ pub fn stacks() -> bool {
 #[inline(always)]
 pub fn wake_at() -> u64 {
     config!(wake_at) as u64
+}
+
+/// The core reason for which the tracepoint `qdisc_drop` tells a finer one, where there is one.
+#[inline(always)]
+pub fn coarse_qdisc_reason() -> Option<u32> {
+    Some(config!(coarse_qdisc_reason)).filter(|&reason| reason != 0)
 }
 
 /// The filter by reason, where one is set.

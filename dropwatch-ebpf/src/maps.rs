@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use dropwatch_common::{counters::Counters, reader};
 
-use crate::stack::Scratch;
+use crate::{qdisc::QdiscDrop, stack::Scratch};
 
 /// Records on their way to the tool, which sets the size.
 #[map]
@@ -21,6 +21,18 @@ static READER: Array<u32> = Array::with_max_entries(1, 0);
 
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static QDISC_DROP: PerCpuArray<QdiscDrop> = PerCpuArray::with_max_entries(1, 0);
+
+/// What a queue discipline dropped last on this processor.
+#[inline(always)]
+pub fn qdisc_drop() -> Option<&'static mut QdiscDrop> {
+    let last = QDISC_DROP.get_ptr_mut(0)?;
+    // SAFETY: as in `counters`; the program that writes it and the one that reads it follow each
+    // other on the processor.
+    Some(unsafe { &mut *last })
+}
 
 /// This processor's counters. There always are some: an array has all its elements.
 #[inline(always)]

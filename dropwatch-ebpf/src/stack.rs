@@ -1,6 +1,6 @@
 //! Records with a stack.
 
-use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_stack, programs::BtfTracePointContext};
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_stack};
 use aya_log_ebpf::debug;
 use dropwatch_common::{
     counters::Counters,
@@ -22,7 +22,7 @@ const _: () = assert!(size_of::<Scratch>() == MAX_RECORD_SIZE);
 /// Sends a record with the kernel stack behind it. Where none can be taken, the record says so
 /// and goes alone.
 #[inline(always)]
-pub fn send(ctx: &BtfTracePointContext, counters: &mut Counters, record: DropRecord) {
+pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, record: DropRecord) {
     let Some(scratch) = maps::scratch() else { return };
     scratch.record = record;
     let capacity = MAX_STACK_DEPTH * ADDRESS_SIZE;

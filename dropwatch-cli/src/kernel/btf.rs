@@ -41,6 +41,11 @@ pub struct Enum {
 }
 
 impl Btf {
+    /// Whether the running kernel shows its BTF.
+    pub fn is_there() -> bool {
+        Path::new(BTF_DIR).join("vmlinux").exists()
+    }
+
     /// The running kernel's own.
     ///
     /// # Errors

@@ -71,6 +71,17 @@ impl Reasons {
         Ok(reasons)
     }
 
+    /// The core reasons as the trace event names them; those of subsystems stay unnamed.
+    pub fn of_trace_event(names: Vec<(u32, String)>) -> Self {
+        let mut reasons = Self::default();
+        reasons.subsystems.insert(CORE, "core".to_owned());
+        for (raw, name) in names {
+            let full_name = format!("{CORE_PREFIX}{name}");
+            reasons.add(raw, &name, &full_name);
+        }
+        reasons
+    }
+
     /// The reasons in a kernel's BTF.
     ///
     /// # Errors
@@ -153,6 +164,14 @@ impl Reasons {
         self.reasons.get(&raw)
     }
 
+    /// The core reason with which all packets are freed that queue disciplines drop; where the
+    /// kernel tells a finer one, that is shown in its place.
+    pub fn coarse_qdisc_reason(&self) -> Option<&Reason> {
+        self.reasons
+            .values()
+            .find(|reason| split(reason.raw).0 == CORE && reason.name == "QDISC_DROP")
+    }
+
     /// The subsystems' numbers and names.
     pub fn subsystems(&self) -> impl Iterator<Item = (u16, &str)> {
         self.subsystems.iter().map(|(&number, name)| (number, name.as_str()))
@@ -193,7 +212,7 @@ impl Reasons {
     /// another kernel.
     ///
     /// # Errors
-    /// When BTF of a module cannot be read; what was read before stays.
+    /// When BTF of a module cannot be read. Those of all others are added nevertheless.
     pub fn search_modules(&mut self) -> Result<()> {
         let Some(search) = &mut self.modules else { return Ok(()) };
         search.last = Some(Instant::now());
@@ -203,10 +222,16 @@ impl Reasons {
         }
         // Reading the kernel's BTF again takes a few milliseconds, and keeping it several MB.
         let base = Btf::of_running_kernel()?;
+        let mut failed = None;
         for path in candidates {
-            self.add_module(&Btf::open_split(&path, &base)?);
+            match Btf::open_split(&path, &base) {
+                Ok(module) => self.add_module(&module),
+                // A module that was unloaded in between has taken its reasons with it.
+                Err(_) if !path.exists() => {}
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -138,7 +138,7 @@ impl Render for Text {
         }
         pad(&self.field, COMM_WIDTH, out);
 
-        let name = self.reasons.name(drop.reason);
+        let name = drop.reason.map_or(UNKNOWN, |raw| self.reasons.name(raw));
         push(out, format_args!(" {reason}{name:<REASON_WIDTH$}{reason:#} "));
         match drop.protocol {
             Some(number) => push(out, format_args!("{:<PROTOCOL_WIDTH$} ", protocol::name(number))),
