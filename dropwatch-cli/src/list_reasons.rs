@@ -10,6 +10,7 @@ use crate::{
     kernel::{
         btf::Btf,
         reasons::{Reason, Reasons, split},
+        trace_event::TraceEvent,
     },
     reason_filter::{self, ReasonPattern},
 };
@@ -34,8 +35,10 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
         |reason: &&Reason| pattern.as_ref().is_none_or(|pattern| pattern.matches(reason, &reasons));
     let rows: Vec<_> = reasons.iter().filter(matches).map(|reason| row(reason, &reasons)).collect();
     if rows.is_empty() {
-        let text = args.pattern.as_deref().unwrap_or_default();
-        bail!("{}", reason_filter::unknown(text, &reasons));
+        match &args.pattern {
+            Some(text) => bail!("{}", reason_filter::unknown(text, &reasons)),
+            None => bail!("this kernel has no drop reasons: they came with Linux 5.17"),
+        }
     }
     let text = if args.json { json(&rows)? } else { table(&rows) };
     match io::stdout().lock().write_all(text.as_bytes()) {
@@ -48,6 +51,10 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
 
 fn read(args: &ListReasonsArgs) -> Result<Reasons> {
     let Some((kernel, modules)) = args.btf.split_first() else {
+        if !Btf::is_there() {
+            eprintln!("dropwatch: this kernel has no BTF: only the core reasons are listed");
+            return Ok(Reasons::of_trace_event(&TraceEvent::of_running_kernel()?.reasons));
+        }
         let mut reasons = Reasons::of_running_kernel(&Btf::of_running_kernel()?)?;
         if let Err(error) = reasons.search_modules() {
             eprintln!("dropwatch: the reasons of a module are left out: {error:#}");

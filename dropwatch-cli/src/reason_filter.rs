@@ -45,7 +45,7 @@ impl ReasonPattern {
             Some(rest) => (true, rest.trim()),
             None => (false, text),
         };
-        if wanted.is_empty() {
+        if wanted.is_empty() || wanted.starts_with('/') || wanted.ends_with('/') {
             let message = "--reason has an empty item; write names separated by commas".to_owned();
             return Err(UsageError(message).into());
         }

@@ -1,1 +1,46 @@
-//! End-to-end tests.
+//! End-to-end tests: the real binary, and the real kernel dropping real packets.
+//!
+//! A test starts dropwatch ([`Launch`]), has the kernel drop packets ([`traffic`]) in network
+//! namespaces of its own ([`Namespace`]), and compares what was printed ([`Event`],
+//! [`Account`]) with what it did, or with what other tools saw ([`Bpftrace`], [`PerfStat`],
+//! [`Reasons`]). Other things on the machine may drop packets meanwhile: a test tells its own
+//! drops from others by the process id or by a length that nobody else uses.
+
+mod account;
+mod binary;
+mod bpf;
+mod bpftrace;
+mod clock;
+mod command;
+mod event;
+mod exclusive;
+mod kallsyms;
+mod launch;
+mod lines;
+mod namespace;
+pub mod need;
+mod perf;
+mod proc;
+mod reasons;
+pub mod tc;
+mod temporary;
+pub mod traffic;
+mod veth;
+
+pub use account::Account;
+pub use binary::dropwatch;
+pub use bpftrace::Bpftrace;
+pub use clock::{Window, Zone};
+pub use command::{output, output_of};
+pub use event::{Event, Frame, Place, Stack, parse};
+pub use exclusive::{Exclusive, exclusive};
+pub use kallsyms::Kallsyms;
+pub use launch::{Finished, Launch, Running, events_in};
+pub use lines::Line;
+pub use namespace::{Namespace, as_thread};
+pub use need::Need;
+pub use perf::PerfStat;
+pub use proc::{bpf_ids, peak_memory};
+pub use reasons::{Reasons, Row};
+pub use temporary::TempDir;
+pub use veth::{Mac, Veth};

@@ -1,28 +1,23 @@
-//! Reading BTF: the kernel's description of its own types, and any file that claims to be one.
+//! Asking BTF: the kernel's description of its own types.
 //!
-//! Format: <https://docs.kernel.org/bpf/btf.html>. The parsing is `btf-rs`'s. Files are checked
-//! first, so that what it is given has sane bounds, and are read from a private copy, which
-//! nobody can truncate under it.
+//! Format: <https://docs.kernel.org/bpf/btf.html>. The parsing is `btf-rs`'s, of files that
+//! `btf_file.rs` has checked.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    path::Path,
-};
+use std::{collections::HashSet, os::fd::AsRawFd, path::Path};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use btf_rs::{Backend, BtfType, Type};
 
-use super::BTF_DIR;
+use super::{
+    BTF_DIR,
+    btf_file::{self, MAX_MODULE_SIZE, MAX_SIZE},
+};
 
-/// Far above any kernel's BTF (4 to 15 MB), far below what would hurt.
-const MAX_SIZE: u64 = 128 << 20;
+const MISFIT: &str = "it does not fit the kernel's BTF: is it a module of that kernel?";
+/// So many enums of one suffix are looked at; kernels have up to three.
+const MAX_ENUMS: usize = 64;
 /// How deep typedefs, qualifiers and anonymous structs are followed.
 const MAX_DEPTH: usize = 16;
-/// Magic, version, flags and header length, then four section bounds of 4 bytes each.
-const HEADER_SIZE: usize = 24;
-const MAGIC: u16 = 0xeb9f;
 
 /// A kernel's BTF, or a module's together with the kernel's that it builds on.
 pub struct Btf {
@@ -81,13 +76,13 @@ impl Btf {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let bytes = read_file(path)?;
-        let strings = check(&bytes)?.to_vec();
+        let bytes = btf_file::read(path, MAX_SIZE)?;
+        let strings = btf_file::check(&bytes)?.to_vec();
         ensure!(
             strings.first() == Some(&0),
             "this is the BTF of a module; name that of its kernel first"
         );
-        let copy = private_copy(&bytes)?;
+        let copy = btf_file::private_copy(&bytes)?;
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         // Unlike the other backend, Mmap decodes only the types that are asked for.
         let types = btf_rs::Btf::from_file_with_backend(path, Backend::Mmap)?;
@@ -95,10 +90,38 @@ impl Btf {
     }
 
     fn read_split(path: &Path, base: &Self) -> Result<Self> {
-        let bytes = read_file(path)?;
-        let strings = check(&bytes)?.to_vec();
-        let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types)?;
-        Ok(Self { types, strings })
+        let bytes = btf_file::read(path, MAX_MODULE_SIZE)?;
+        let strings = btf_file::check(&bytes)?.to_vec();
+        ensure!(strings.first() != Some(&0), "this is the BTF of a kernel, not of a module");
+        let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types).context(MISFIT)?;
+        let split = Self { types, strings };
+        ensure!(split.fits(base), MISFIT);
+        Ok(split)
+    }
+
+    /// Whether all names of this module's types begin where a string begins. On top of another
+    /// kernel's BTF they stand anywhere.
+    fn fits(&self, base: &Self) -> bool {
+        let begins = |offset: u32| {
+            let before = (offset as usize).checked_sub(1);
+            let byte = before.map(|before| match before.checked_sub(base.strings.len()) {
+                Some(own) => self.strings.get(own),
+                None => base.strings.get(before),
+            });
+            byte.is_none_or(|byte| byte == Some(&0))
+        };
+        let mut types = self.types.split().into_iter().flat_map(|own| {
+            let (first, last) = own.type_id_range();
+            (first..=last).filter_map(|id| own.resolve_type_by_id(id).ok())
+        });
+        types.all(|each| {
+            each.as_btf_type().and_then(BtfType::get_name_offset).is_none_or(begins)
+                && match &each {
+                    Type::Enum(found) => all_begin(&found.members, begins),
+                    Type::Enum64(found) => all_begin(&found.members, begins),
+                    _ => true,
+                }
+        })
     }
 
     /// All named enums whose name ends so. Of a module's BTF, only the module's own.
@@ -106,6 +129,7 @@ impl Btf {
         self.strings
             .split(|&byte| byte == 0)
             .filter(|name| name.ends_with(suffix.as_bytes()))
+            .take(MAX_ENUMS)
             .filter_map(|name| self.named_enum(str::from_utf8(name).ok()?))
             .collect()
     }
@@ -126,7 +150,7 @@ impl Btf {
     }
 
     fn named<T: BtfType>(&self, members: &[T], value: impl Fn(&T) -> u64) -> Vec<(String, u64)> {
-        let name = |member| self.types.resolve_name(member).ok();
+        let name = |member| self.types.resolve_name(member).ok().filter(|name| !name.is_empty());
         members.iter().filter_map(|member| Some((name(member)?, value(member)))).collect()
     }
 
@@ -135,13 +159,21 @@ impl Btf {
     pub fn member_offset(&self, struct_name: &str, member: &str) -> Option<u32> {
         let types = self.types.resolve_types_by_name(struct_name).ok()?;
         let bits = types.iter().find_map(|each| match each {
-            Type::Struct(found) => self.member_bits(found, member, MAX_DEPTH),
+            Type::Struct(found) => self.member_bits(found, member, MAX_DEPTH, &mut HashSet::new()),
             _ => None,
         })?;
         (bits % u8::BITS == 0).then_some(bits / u8::BITS)
     }
 
-    fn member_bits(&self, outer: &btf_rs::Struct, wanted: &str, depth: usize) -> Option<u32> {
+    /// Structs that were searched in vain are not searched again: damaged BTF can have one contain
+    /// itself many times.
+    fn member_bits(
+        &self,
+        outer: &btf_rs::Struct,
+        wanted: &str,
+        depth: usize,
+        searched: &mut HashSet<u32>,
+    ) -> Option<u32> {
         let depth = depth.checked_sub(1)?;
         outer.members.iter().find_map(|member| {
             let name = self.types.resolve_name(member).ok()?;
@@ -151,12 +183,13 @@ impl Btf {
                     .is_none_or(|size| size == 0)
                     .then(|| member.bit_offset());
             }
-            if !name.is_empty() {
+            if !name.is_empty() || !searched.insert(member.get_type_id()?) {
                 return None;
             }
             match self.types.resolve_chained_type(member).ok()? {
                 Type::Struct(inner) | Type::Union(inner) => {
-                    member.bit_offset().checked_add(self.member_bits(&inner, wanted, depth)?)
+                    let bits = self.member_bits(&inner, wanted, depth, searched)?;
+                    member.bit_offset().checked_add(bits)
                 }
                 _ => None,
             }
@@ -218,57 +251,6 @@ impl std::fmt::Debug for Btf {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    ensure!(bytes.len() as u64 <= MAX_SIZE, "the file is larger than {} MB", MAX_SIZE >> 20);
-    Ok(bytes)
-}
-
-/// Checks the header and gives the strings. Either byte order will do, as for the BTF of
-/// another machine.
-fn check(bytes: &[u8]) -> Result<&[u8]> {
-    if bytes.starts_with(b"\x7fELF") {
-        bail!(
-            "this is an ELF file; extract its BTF first: \
-             objcopy -O binary --only-section=.BTF --set-section-flags .BTF=alloc FILE OUTPUT"
-        );
-    }
-    ensure!(bytes.len() >= HEADER_SIZE, "not BTF: the file has only {} bytes", bytes.len());
-    let big_endian = match u16::from_le_bytes([bytes[0], bytes[1]]) {
-        MAGIC => false,
-        magic if magic.swap_bytes() == MAGIC => true,
-        magic => bail!("not BTF: it begins with {magic:#06x}, not with {MAGIC:#06x}"),
-    };
-    ensure!(bytes[2] == 1, "BTF of version {}, of which nothing is known", bytes[2]);
-    let word = |index: usize| {
-        let word = [bytes[index], bytes[index + 1], bytes[index + 2], bytes[index + 3]];
-        u64::from(if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
-    };
-    let (header, types, types_len, strings, strings_len) =
-        (word(4), word(8), word(12), word(16), word(20));
-    let size = bytes.len() as u64;
-    ensure!(
-        header >= HEADER_SIZE as u64
-            && header + types + types_len <= size
-            && header + strings + strings_len <= size,
-        "truncated or damaged BTF: its header asks for more than the {size} bytes there are"
-    );
-    let strings = &bytes[(header + strings) as usize..][..strings_len as usize];
-    ensure!(strings.last() == Some(&0), "damaged BTF: its strings do not end");
-    Ok(strings)
-}
-
-/// A file in memory that holds these bytes.
-fn private_copy(bytes: &[u8]) -> Result<File> {
-    // SAFETY: the name is a C string, and the result is checked.
-    let fd = unsafe { libc::memfd_create(c"btf".as_ptr(), libc::MFD_CLOEXEC) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error()).context("cannot make room in memory");
-    }
-    // SAFETY: the descriptor was opened just now and nobody else owns it.
-    let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    file.write_all(bytes)?;
-    Ok(file)
+fn all_begin<T: BtfType>(members: &[T], begins: impl Fn(u32) -> bool) -> bool {
+    members.iter().filter_map(BtfType::get_name_offset).all(begins)
 }

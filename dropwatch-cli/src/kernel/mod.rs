@@ -1,6 +1,7 @@
 //! What has to be known of the running kernel before its drops can be read.
 
 pub mod btf;
+mod btf_file;
 pub mod known_elsewhere;
 pub mod layout;
 pub mod modules;
@@ -103,7 +104,7 @@ impl Kernel {
         Ok(Self {
             tracepoint: Tracepoint::Event { event: offsets },
             has_reason: !reasons.is_empty(),
-            reasons: Reasons::of_trace_event(reasons),
+            reasons: Reasons::of_trace_event(&reasons),
         })
     }
 }

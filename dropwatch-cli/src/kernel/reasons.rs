@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use log::debug;
 
-use super::{BTF_DIR, btf::Btf, btf::Enum};
+use super::{BTF_DIR, btf::Btf};
 
 const CORE_ENUM: &str = "skb_drop_reason";
 const CORE_PREFIX: &str = "SKB_DROP_REASON_";
@@ -72,12 +72,11 @@ impl Reasons {
     }
 
     /// The core reasons as the trace event names them; those of subsystems stay unnamed.
-    pub fn of_trace_event(names: Vec<(u32, String)>) -> Self {
+    pub fn of_trace_event(names: &[(u32, String)]) -> Self {
         let mut reasons = Self::default();
         reasons.subsystems.insert(CORE, "core".to_owned());
         for (raw, name) in names {
-            let full_name = format!("{CORE_PREFIX}{name}");
-            reasons.add(raw, &name, &full_name);
+            reasons.add_core(*raw, &format!("{CORE_PREFIX}{name}"));
         }
         reasons
     }
@@ -102,7 +101,10 @@ impl Reasons {
                 reasons.subsystems.insert(number, name.to_ascii_lowercase());
             }
         }
-        reasons.add_core(&core);
+        for (full_name, value) in &core.members {
+            // The enum is signed in some kernels, and the mask then negative.
+            reasons.add_core(*value as u32, full_name);
+        }
         reasons.add_subsystems(btf);
         Ok(reasons)
     }
@@ -112,18 +114,14 @@ impl Reasons {
         self.add_subsystems(btf);
     }
 
-    fn add_core(&mut self, core: &Enum) {
-        for (full_name, value) in &core.members {
-            // The enum is signed in some kernels, and the mask then negative.
-            let raw = *value as u32;
-            match full_name.strip_prefix(CORE_PREFIX) {
-                Some("MAX" | "SUBSYS_MASK") => {}
-                Some(name) => self.add(raw, name, full_name),
-                // SKB_NOT_DROPPED_YET and SKB_CONSUMED: states of a packet that was not dropped.
-                None => {
-                    let name = full_name.strip_prefix("SKB_").unwrap_or(full_name);
-                    self.others.insert(raw, name.to_owned());
-                }
+    fn add_core(&mut self, raw: u32, full_name: &str) {
+        match full_name.strip_prefix(CORE_PREFIX) {
+            Some("" | "MAX" | "SUBSYS_MASK") => {}
+            Some(name) => self.add(raw, name, full_name),
+            // SKB_NOT_DROPPED_YET and SKB_CONSUMED: states of a packet that was not dropped.
+            None => {
+                let name = full_name.strip_prefix("SKB_").unwrap_or(full_name);
+                self.others.insert(raw, name.to_owned());
             }
         }
     }

@@ -109,7 +109,8 @@ impl Text {
             frame.symbol.as_ref().is_some_and(|symbol| stacks::is_overhead(&symbol.name))
         };
         let skipped = addresses.iter().take_while(overhead).count();
-        &addresses[skipped..]
+        // Where all is overhead, that is all that is known.
+        if skipped < addresses.len() { &addresses[skipped..] } else { addresses }
     }
 }
 
@@ -133,6 +134,7 @@ impl Render for Text {
 
         self.field.clear();
         match &drop.comm {
+            Some(comm) if comm.bytes().is_empty() => self.field.push(b'-'),
             Some(comm) => escape(comm, &mut self.field),
             None => self.field.extend(UNKNOWN.as_bytes()),
         }
@@ -201,14 +203,14 @@ fn write_source(source: Option<&SourceLine>, style: Style, out: &mut Vec<u8>) {
     }
 }
 
-/// A task's name as text: a task can call itself anything, control characters included.
+/// A task's name as text. A task can call itself anything: what is not printable is escaped, a
+/// backslash too, so that nothing else looks like an escape.
 fn escape(comm: &Comm, out: &mut Vec<u8>) {
     for chunk in comm.bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() {
-                push(out, format_args!("{}", character.escape_default()));
-            } else {
-                push(out, format_args!("{character}"));
+            match character {
+                '\'' | '"' => push(out, format_args!("{character}")),
+                _ => push(out, format_args!("{}", character.escape_debug())),
             }
         }
         for byte in chunk.invalid() {

@@ -1,0 +1,329 @@
+//! What people see, word for word: the text format, `list-reasons` and the help. With
+//! `UPDATE_GOLDEN=1` in the environment what is printed now becomes what is expected.
+
+mod support;
+
+use std::{env, fs, path::Path, process::Command};
+
+use dropwatch::{
+    cli::StackMode,
+    clock::Clock,
+    decode::decode,
+    drop::Drop,
+    kernel::{btf::Btf, reasons::Reasons},
+    render::{Render, text::Text},
+    symbols::{Frame, Inlined, SourceLine, Symbol, Symbols},
+};
+use dropwatch_common::record::{
+    COMM_LEN, DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_STACK_FAILED,
+};
+
+use support::{file, kernels};
+
+/// 2026-11-23T15:04:05Z
+const BOOT: i64 = 1_795_446_245_000_000_000;
+
+const UDP: u64 = 0xffff_ffff_81c2_3a41;
+const TCP: u64 = 0xffff_ffff_81bf_0e7f;
+const NETFILTER: u64 = 0xffff_ffff_81b3_10b1;
+const NDISC: u64 = 0xffff_ffff_81cb_2f04;
+const OVS: u64 = 0xffff_ffff_c0a1_4e10;
+const NOWHERE: u64 = 0xffff_ffff_8100_1234;
+const DEEP: u64 = 0xffff_ffff_81b0_0c55;
+const SOFTIRQ: u64 = 0xffff_ffff_8109_4f3e;
+const FREE: u64 = 0xffff_ffff_81a7_7b68;
+const TRACER: u64 = 0xffff_ffff_c020_0a5b;
+
+fn golden(name: &str, actual: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    // Escape characters are shown, so that the file can be read on a terminal.
+    let actual = String::from_utf8(actual.to_vec()).expect("text").replace('\x1b', "␛");
+    if env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        fs::write(&path, &actual).expect("the golden file");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        actual == expected,
+        "{name} has changed; see whether UPDATE_GOLDEN=1 makes a good difference\n\
+         expected:\n{expected}\nprinted:\n{actual}"
+    );
+}
+
+fn symbol(name: &str, offset: usize) -> Symbol {
+    let (source, inlined) = (None, Vec::new());
+    Symbol { name: name.to_owned(), offset, module: None, source, inlined }
+}
+
+fn symbols() -> Symbols {
+    let line = |file: &str, line| Some(SourceLine { file: file.to_owned(), line });
+    let inlined = |name: &str, source| Inlined { name: name.to_owned(), source };
+    let udp = Symbol {
+        source: line("net/ipv4/udp.c", Some(2597)),
+        inlined: vec![
+            inlined("udp_unicast_rcv_skb", line("net/ipv4/udp.c", Some(2410))),
+            inlined("udp_queue_rcv_skb", line("net/ipv4/udp.c", None)),
+            inlined("skb_dst_drop", None),
+        ],
+        ..symbol("__udp4_lib_rcv", 0x8e2)
+    };
+    let tracer = Symbol {
+        module: Some("bpf".to_owned()),
+        ..symbol("bpf_prog_3b185187f1855c4c_kfree_skb", 0x5b)
+    };
+    let ovs =
+        Symbol { module: Some("openvswitch".to_owned()), ..symbol("ovs_dp_process_packet", 0x1d0) };
+    let frames = [
+        (UDP, Some(udp)),
+        (TCP, Some(symbol("tcp_v4_rcv", 0x7f))),
+        (NETFILTER, Some(symbol("nf_hook_slow", 0xb1))),
+        (NDISC, Some(symbol("ndisc_router_discovery", 0x104))),
+        (OVS, Some(ovs)),
+        (NOWHERE, None),
+        (DEEP, Some(symbol("ip_local_deliver_finish", 0x75))),
+        (SOFTIRQ, Some(symbol("handle_softirqs", 0xde))),
+        (FREE, Some(symbol("sk_skb_reason_drop", 0x68))),
+        (TRACER, Some(tracer)),
+    ];
+    Symbols::of_frames(frames.map(|(address, symbol)| Frame { address, symbol }))
+}
+
+fn text(color: bool, stack: Option<StackMode>) -> Text {
+    let base = kernels::vmlinux("6.12");
+    let module = file(&kernels::module("6.12", "mac80211", &base).bytes());
+    let base = Btf::open(&file(&base.bytes())).expect("BTF");
+    let mut reasons = Reasons::of_btf(&base).expect("drop reasons");
+    reasons.add_module(&Btf::open_split(&module, &base).expect("a module's BTF"));
+    Text::new(reasons, symbols(), Clock::fixed(BOOT), color, stack)
+}
+
+fn record(reason: u32, comm: &[u8], protocol: u16, len: u32, location: u64) -> DropRecord {
+    let mut field = [0; COMM_LEN];
+    field[..comm.len()].copy_from_slice(comm);
+    DropRecord {
+        boot_ns: 123_456_789 * u64::from(reason),
+        location,
+        reason,
+        pid: 4243,
+        tgid: 4242,
+        cpu: 1,
+        len,
+        protocol,
+        flags: FLAG_COMM | FLAG_REASON | FLAG_PROTOCOL | FLAG_LEN,
+        comm: field,
+        ..DropRecord::default()
+    }
+}
+
+fn usual() -> [DropRecord; 6] {
+    [
+        record(3, b"nc", 0x0800, 33, UDP),
+        record(11, b"ping", 0x0800, 84, NETFILTER),
+        DropRecord { tgid: 0, ..record(33, b"swapper/0", 0x86dd, 1500, TCP) },
+        DropRecord { tgid: 1_048_576, ..record(52, b"systemd-resolve", 0x0806, 28, NETFILTER) },
+        record(2, b"kworker/u8:1-ev", 0, 65_536, TCP),
+        record(34, b"nginx", 0x8100, 52, TCP),
+    ]
+}
+
+/// A record as it comes from the ring, decoded.
+fn drop_of(record: DropRecord, stack: &[u64]) -> Drop {
+    let record = DropRecord { stack_len: stack.len() as u32, ..record };
+    // SAFETY: the struct has no padding, so all its bytes are initialised.
+    let fixed = unsafe { &*(&raw const record).cast::<[u8; size_of::<DropRecord>()]>() };
+    let mut bytes = fixed.to_vec();
+    bytes.extend(stack.iter().flat_map(|address| address.to_ne_bytes()));
+    decode(&bytes).expect("a whole record")
+}
+
+fn render(mut text: Text, drops: impl IntoIterator<Item = Drop>) -> Vec<u8> {
+    let mut out = Vec::new();
+    text.heading(&mut out);
+    for drop in drops {
+        text.drop(&drop, &mut out);
+    }
+    out
+}
+
+fn render_plain(records: impl IntoIterator<Item = DropRecord>) -> Vec<u8> {
+    let drops = records.into_iter().map(|record| drop_of(record, &[]));
+    let out = render(text(false, None), drops);
+    assert!(!out.iter().any(|&byte| byte.is_ascii_control() && byte != b'\n'));
+    out
+}
+
+#[test]
+fn usual_lines() {
+    golden("usual.txt", &render_plain(usual()));
+}
+
+#[test]
+fn usual_lines_are_narrow_and_aligned() {
+    let out = String::from_utf8(render_plain(usual())).expect("text");
+    let mut lines = out.lines();
+    let heading = lines.next().expect("a heading");
+    let column = |name: &str| heading.find(name).expect(name);
+    assert_eq!(lines.clone().count(), usual().len());
+    for line in lines {
+        assert!(line.len() <= 100, "{} columns: {line}", line.len());
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [time, pid, comm, reason, protocol, len, location] = words[..] else {
+            panic!("{line} has no 7 columns")
+        };
+        let left = [("TIME", time), ("COMM", comm), ("REASON", reason), ("PROTO", protocol)];
+        for (name, word) in left.into_iter().chain([("LOCATION", location)]) {
+            assert!(line[column(name)..].starts_with(word), "{name}: {line}");
+            assert!(name == "TIME" || line[..column(name)].ends_with(' '), "{name}: {line}");
+        }
+        for (name, word) in [("PID", pid), ("LEN", len)] {
+            assert!(line[..column(name) + name.len()].ends_with(word), "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn unusual_lines() {
+    let odd = |comm: &[u8]| record(3, comm, 0x0800, 33, UDP);
+    golden(
+        "unusual.txt",
+        &render_plain([
+            // Only some fields known, or none.
+            DropRecord { flags: 0, ..odd(b"leftover") },
+            DropRecord { flags: FLAG_COMM | FLAG_REASON, ..odd(b"comm only") },
+            DropRecord { flags: FLAG_REASON | FLAG_PROTOCOL | FLAG_LEN, ..odd(b"leftover") },
+            // Protocols: none, without a name, long.
+            record(3, b"nc", 0, 0, UDP),
+            record(3, b"nc", 0x88b5, 33, UDP),
+            record(3, b"nc", 0x00f6, u32::MAX, UDP),
+            // Names of tasks: full, empty, with blanks, hostile.
+            odd(b"sixteen bytes !!"),
+            odd(b""),
+            odd(b"two words"),
+            odd("grüße".as_bytes()),
+            odd(b"\x1b[31mred\x07\n"),
+            odd(b"bad\xff\xfeutf8\x80"),
+            odd(b"\\x1b quoted"),
+            // Reasons: long names, numbers without a name, of subsystems.
+            record(79, b"nc", 0x86dd, 48, NDISC),
+            record(0, b"nc", 0x0800, 33, UDP),
+            record(1, b"nc", 0x0800, 33, UDP),
+            record(104, b"nc", 0x0800, 33, UDP),
+            record(0x1_0002, b"nc", 0x0800, 33, UDP),
+            record(0x3_0005, b"nc", 0x0800, 33, OVS),
+            record(0x7_0003, b"nc", 0x0800, 33, UDP),
+            record(0x2_0001, b"nc", 0x0800, 33, UDP),
+            record(u32::MAX, b"nc", 0x0800, 33, UDP),
+            // Locations without a symbol.
+            record(3, b"nc", 0x0800, 33, NOWHERE),
+            DropRecord { tgid: u32::MAX, boot_ns: u64::MAX, ..odd(b"nc") },
+        ]),
+    );
+}
+
+const UDP_STACK: [u64; 7] = [TRACER, FREE, UDP, DEEP, NOWHERE, OVS, SOFTIRQ];
+
+fn with_stacks(mode: StackMode, color: bool) -> Vec<u8> {
+    let usual = usual();
+    let failed = DropRecord { flags: usual[0].flags | FLAG_STACK_FAILED, ..usual[0] };
+    let drops = [
+        drop_of(usual[0], &UDP_STACK),
+        drop_of(usual[1], &[TRACER, FREE, NETFILTER, DEEP]),
+        drop_of(usual[0], &UDP_STACK),
+        // The same frames from another depth of the tracer are the same stack.
+        drop_of(usual[0], &UDP_STACK[1..]),
+        drop_of(failed, &[]),
+        // The location was optimised away: what belongs to the tracer goes, and no more.
+        drop_of(usual[2], &[TRACER, FREE, NETFILTER, FREE, DEEP]),
+        drop_of(usual[2], &[TRACER, FREE]),
+        // A recursion: the innermost of equal frames is the location.
+        drop_of(usual[2], &[FREE, TCP, DEEP, TCP, SOFTIRQ]),
+        drop_of(usual[1], &[NETFILTER, DEEP]),
+    ];
+    render(text(color, Some(mode)), drops)
+}
+
+#[test]
+fn stacks_are_shown_once() {
+    golden("stacks.txt", &with_stacks(StackMode::Once, false));
+}
+
+#[test]
+fn stacks_are_shown_in_full() {
+    golden("stacks-full.txt", &with_stacks(StackMode::Full, false));
+}
+
+#[test]
+fn colours() {
+    let coloured = with_stacks(StackMode::Once, true);
+    golden("colours.txt", &coloured);
+    // Without its colours it is the same text, and no colour reaches into the next line.
+    let mut plain = String::new();
+    for line in String::from_utf8(coloured).expect("text").lines() {
+        let mut parts = line.split('\x1b');
+        plain += parts.next().unwrap_or_default();
+        let mut last = "";
+        for part in parts {
+            let (code, rest) = part.split_once('m').expect("the end of a code");
+            (last, plain) = (code, plain + rest);
+        }
+        assert!(["", "[0"].contains(&last), "{line:?}");
+        plain.push('\n');
+    }
+    assert_eq!(plain.as_bytes(), with_stacks(StackMode::Once, false));
+}
+
+#[test]
+fn without_stacks_records_that_have_one_look_the_same() {
+    let [usual, ..] = usual();
+    assert_eq!(
+        render(text(false, None), [drop_of(usual, &UDP_STACK)]),
+        render(text(false, None), [drop_of(usual, &[])])
+    );
+}
+
+fn dropwatch(arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_dropwatch"))
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .output()
+        .expect("the program runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    output.stdout
+}
+
+fn list_reasons(arguments: &[&str]) -> Vec<u8> {
+    let base = kernels::vmlinux("6.12");
+    let modules =
+        ["openvswitch", "mac80211"].map(|name| file(&kernels::module("6.12", name, &base).bytes()));
+    let kernel = file(&base.bytes());
+    let mut all = vec!["list-reasons"];
+    for path in [&kernel, &modules[0], &modules[1]] {
+        all.extend(["--btf", path.to_str().expect("text")]);
+    }
+    all.extend(arguments);
+    dropwatch(&all)
+}
+
+#[test]
+fn reasons_as_a_table() {
+    golden("list-reasons.txt", &list_reasons(&[]));
+    golden("list-reasons-pattern.txt", &list_reasons(&["csum"]));
+}
+
+#[test]
+fn reasons_as_json() {
+    golden("list-reasons.json", &list_reasons(&["--json"]));
+}
+
+#[test]
+fn help() {
+    for (name, arguments) in [
+        ("help.txt", &["--help"][..]),
+        ("help-short.txt", &["-h"]),
+        ("help-list-reasons.txt", &["list-reasons", "--help"]),
+    ] {
+        let help = dropwatch(arguments);
+        let widest = str::from_utf8(&help).expect("text").lines().map(|line| line.chars().count());
+        assert!(widest.max() <= Some(100), "{name}");
+        golden(name, &help);
+    }
+}

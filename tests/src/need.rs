@@ -1,0 +1,103 @@
+//! What a test needs of the machine. Where it is missing the test is skipped, and says so.
+
+use std::{
+    env,
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use crate::Reasons;
+
+/// The environment variable that names the file to which skipped tests are appended.
+const SKIPS: &str = "DROPWATCH_SKIPS";
+
+/// Something that not every machine has.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// The rights of root, and a kernel that describes its types.
+    Root,
+    /// A program on the PATH.
+    Program(&'static str),
+    /// A drop reason that this kernel has; implies `bpftool`.
+    Reason(&'static str),
+    /// A file or folder.
+    Path(&'static str),
+}
+
+impl Need {
+    /// What is missing, or nothing.
+    fn missing(self) -> Option<String> {
+        match self {
+            // SAFETY: the call takes nothing and cannot fail.
+            Self::Root if unsafe { libc::geteuid() } != 0 => Some("it needs root".to_owned()),
+            Self::Root => Self::Path("/sys/kernel/btf/vmlinux").missing(),
+            Self::Program(name) => {
+                find_program(name).is_none().then(|| format!("{name} is not installed"))
+            }
+            Self::Reason(name) => Self::Program("bpftool").missing().or_else(|| {
+                // Where bpftool cannot be understood the test has failed.
+                let reasons = Reasons::of_kernel().unwrap_or_else(|error| panic!("{error:#}"));
+                let known = reasons.number(name).is_some();
+                (!known).then(|| format!("this kernel has no drop reason {name}"))
+            }),
+            Self::Path(path) => (!Path::new(path).exists()).then(|| format!("there is no {path}")),
+        }
+    }
+}
+
+/// Ends the test early where something is missing: `need!(Root, Program("nft"));` in a function
+/// that returns `anyhow::Result<()>`.
+#[macro_export]
+macro_rules! need {
+    ($($variant:ident $(($value:expr))?),+ $(,)?) => {
+        if $crate::need::skipped($crate::test_name!(), &[$($crate::Need::$variant $(($value))?),+]) {
+            return Ok(());
+        }
+    };
+}
+
+/// The path of the test that this stands in: `drops::udp_to_a_closed_port`.
+#[macro_export]
+macro_rules! test_name {
+    () => {{
+        fn here() {}
+        std::any::type_name_of_val(&here)
+            .trim_end_matches("::here")
+            .trim_end_matches("::{{closure}}")
+    }};
+}
+
+/// Whether something is missing; if so, reports the test as skipped.
+pub fn skipped(test: &str, needs: &[Need]) -> bool {
+    match needs.iter().find_map(|need| need.missing()) {
+        Some(reason) => {
+            skip(test, &reason);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Reports a test as skipped, which is then to end.
+///
+/// # Panics
+/// When that cannot be reported.
+pub fn skip(test: &str, reason: &str) {
+    println!("SKIPPED {test}: {reason}");
+    if let Some(path) = env::var_os(SKIPS) {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.and_then(|mut file| file.write_all(format!("{test}\t{reason}\n").as_bytes()))
+            .expect("the file named by DROPWATCH_SKIPS can be written");
+    }
+}
+
+/// A program on the PATH, or where root's programs are.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(system)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}

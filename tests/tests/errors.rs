@@ -1,0 +1,367 @@
+//! The errors that a newcomer meets: each names the cause and the remedy.
+
+// Only the way of making BTF is shared with the tests of the library.
+#[path = "../../dropwatch-cli/tests/support/mod.rs"]
+mod support;
+
+use std::{
+    ffi::OsString,
+    fs::{self, Permissions},
+    net::Ipv4Addr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use dropwatch_tests::{
+    Finished, Launch, Namespace, Reasons, Stack, TempDir, dropwatch, exclusive, need,
+    traffic::{CLOSED_PORT, udp},
+};
+
+use support::{
+    builder::{Builder, kind},
+    file, kernels,
+};
+
+const FAILED: i32 = 1;
+const USAGE: i32 = 2;
+/// Ends by itself where nothing is wrong.
+const SHORT: [&str; 4] = ["--reason", "UNIX_DISCONNECT", "--duration", "0.1"];
+const KNOWN_REASONS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../dropwatch-cli/src/kernel/known_reasons.txt");
+
+/// Runs to an error of this status, whose message has these words, and gives the message.
+fn error_of(launch: Launch, status: i32, words: &[&str]) -> Result<String> {
+    let finished = launch.env("RUST_BACKTRACE", "1").run()?;
+    let message = finished.stderr();
+    assert_eq!(finished.status.code(), Some(status), "{message}");
+    assert_eq!(finished.stdout(), "", "{message}");
+    assert!(message.starts_with("dropwatch: "), "{message}");
+    assert!(finished.stderr.len() <= 2, "{message}");
+    assert!(!message.trim_end().ends_with('.'), "{message}");
+    for never in ["backtrace", "panicked", "RUST_", "src/"] {
+        assert!(!message.contains(never), "{message}");
+    }
+    for word in words {
+        assert!(message.contains(word), "no {word:?} in: {message}");
+    }
+    Ok(message)
+}
+
+/// A copy of the binary, in a folder that anyone can enter.
+fn copy_for_anyone() -> Result<(TempDir, PathBuf)> {
+    let folder = TempDir::new()?;
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    let copy = folder.join("dropwatch");
+    fs::copy(dropwatch(), &copy).context("cannot copy the binary")?;
+    fs::set_permissions(&copy, Permissions::from_mode(0o755))?;
+    Ok((folder, copy))
+}
+
+/// A launch as nobody, with these capabilities only: `+bpf,+perfmon`, or none.
+fn as_nobody(binary: &Path, capabilities: &str, args: &[&str]) -> Launch {
+    let inheritable = format!("--inh-caps=-all,{capabilities}");
+    let ambient = format!("--ambient-caps=-all,{capabilities}");
+    let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned);
+    let mut through = user.to_vec();
+    if !capabilities.is_empty() {
+        through.extend([inheritable, ambient]);
+    }
+    Launch::new(args).binary(binary).through(&through)
+}
+
+/// A launch in a mount namespace of its own, in which this was mounted before.
+fn behind(mount: &str, arguments: &[&Path], args: &[&str]) -> Launch {
+    let script = format!("{mount} && shift {} && exec \"$@\"", arguments.len());
+    let mut through: Vec<OsString> =
+        ["unshare", "--mount", "sh", "-c", &script, "sh"].map(OsString::from).to_vec();
+    through.extend(arguments.iter().map(|path| path.as_os_str().to_owned()));
+    Launch::new(args).through(&through)
+}
+
+/// A launch on a kernel whose BTF consists of these bytes.
+fn with_kernel_btf(bytes: &[u8], status: i32, words: &[&str]) -> Result<String> {
+    let btf = file(bytes);
+    let launch = behind("mount --bind \"$1\" /sys/kernel/btf/vmlinux", &[&btf], &SHORT);
+    error_of(launch, status, words)
+}
+
+#[test]
+fn without_root_it_names_what_is_missing() -> Result<()> {
+    need!(Root, Program("setpriv"));
+    let (_folder, binary) = copy_for_anyone()?;
+    error_of(as_nobody(&binary, "", &[]), FAILED, &["CAP_BPF", "CAP_PERFMON", "sudo"])?;
+    let message = error_of(as_nobody(&binary, "+bpf", &[]), FAILED, &["CAP_PERFMON", "sudo"])?;
+    assert!(!message.contains("CAP_BPF"), "{message}");
+    let message = error_of(as_nobody(&binary, "+perfmon", &[]), FAILED, &["CAP_BPF", "sudo"])?;
+    assert!(!message.contains("CAP_PERFMON"), "{message}");
+    // Of no use here, although they are much.
+    error_of(as_nobody(&binary, "+net_admin,+syslog", &[]), FAILED, &["CAP_BPF", "CAP_PERFMON"])?;
+    Ok(())
+}
+
+#[test]
+fn two_capabilities_are_enough() -> Result<()> {
+    need!(Root, Program("setpriv"), Reason("UNIX_DISCONNECT"));
+    let _turn = exclusive();
+    let (_folder, binary) = copy_for_anyone()?;
+    as_nobody(&binary, "+bpf,+perfmon", &SHORT).run()?.success()?;
+    as_nobody(&binary, "+bpf,+perfmon", &SHORT).args(&["--stack"]).run()?.success()?;
+    Ok(())
+}
+
+#[test]
+fn listing_reasons_needs_no_rights() -> Result<()> {
+    need!(Root, Program("setpriv"));
+    let (_folder, binary) = copy_for_anyone()?;
+    let finished = as_nobody(&binary, "", &["list-reasons", "NO_SOCKET"]).run()?;
+    assert!(finished.status.success(), "{}", finished.stderr());
+    assert!(finished.stdout().contains("NO_SOCKET"));
+    Ok(())
+}
+
+#[test]
+fn an_unknown_reason_is_a_usage_error_for_anyone() -> Result<()> {
+    need!(Root, Program("setpriv"), Reason("NO_SOCKET"));
+    let (_folder, binary) = copy_for_anyone()?;
+    let wrong = ["--reason", "NO_SOKET"];
+    let words = ["NO_SOKET", "did you mean NO_SOCKET", "list-reasons"];
+    error_of(Launch::new(&wrong), USAGE, &words)?;
+    error_of(as_nobody(&binary, "", &wrong), USAGE, &words)?;
+    error_of(Launch::new(&["--reason", "NO_SOCKET,"]), USAGE, &["--reason", "empty"])?;
+    error_of(Launch::new(&["--reason", "3,!3"]), USAGE, &["--reason", "excludes everything"])?;
+    error_of(Launch::new(&["list-reasons", "NO_SOKET"]), FAILED, &["did you mean NO_SOCKET"])?;
+    Ok(())
+}
+
+/// A name of a core reason that some kernel has and the running one has not.
+fn name_of_another_kernel() -> Result<Option<String>> {
+    let table = fs::read_to_string(KNOWN_REASONS)?;
+    let names = table.lines().filter(|line| !line.starts_with(['#', 'k']));
+    let names = names.filter_map(|line| line.split_once(' ')).map(|(name, _)| name);
+    let reasons = Reasons::of_kernel()?;
+    // Those of modules are missing for another cause.
+    let module = |name: &&str| name.starts_with("OVS_") || name.starts_with("RX_");
+    let mut names = names.filter(|name| !module(name));
+    Ok(names.find(|name| reasons.number(name).is_none()).map(str::to_owned))
+}
+
+#[test]
+fn a_reason_of_another_kernel_is_known_as_such() -> Result<()> {
+    need!(Root, Program("bpftool"));
+    let name = name_of_another_kernel()?.context("this kernel has all reasons of all kernels")?;
+    let words = [name.as_str(), "this kernel has no", "other kernels", "list-reasons"];
+    error_of(Launch::new(&["--reason", &name]), USAGE, &words)?;
+    Ok(())
+}
+
+#[test]
+fn without_btf() -> Result<()> {
+    need!(Root, Program("unshare"), Program("setpriv"), Reason("UNIX_DISCONNECT"));
+    let turn = exclusive();
+    // Not every machine has tracefs mounted.
+    let no_btf = "mount -t tracefs none /sys/kernel/tracing && mount -t tmpfs none /sys/kernel/btf";
+    let finished = behind(no_btf, &[], &SHORT).run()?;
+    finished.success()?;
+    let notices: Vec<_> =
+        finished.stderr.iter().filter(|line| line.text.contains("without BTF")).collect();
+    assert_eq!(notices.len(), 1, "{}", finished.stderr());
+    drop(turn);
+
+    let listed = behind(no_btf, &[], &["list-reasons"]).run()?;
+    assert!(listed.status.success() && listed.stderr().contains("no BTF"), "{}", listed.stderr());
+    assert!(listed.stdout().contains("SKB_DROP_REASON_UNIX_DISCONNECT"), "{}", listed.stdout());
+    assert!(!listed.stdout().contains("SKB_DROP_REASON_MAX"), "{}", listed.stdout());
+
+    let nothing = format!("{no_btf} && mount -t tmpfs none /sys/kernel/tracing");
+    error_of(behind(&nothing, &[], &SHORT), FAILED, &["tracefs", "mount -t tracefs"])?;
+
+    let (_folder, binary) = copy_for_anyone()?;
+    let user = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    let script = format!("{no_btf} && exec {user} \"$@\"");
+    let as_user = Launch::new(&SHORT).binary(binary);
+    let as_user = as_user.through(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
+    error_of(as_user, FAILED, &["sudo"])?;
+    Ok(())
+}
+
+#[test]
+fn damaged_btf() -> Result<()> {
+    need!(Root, Program("unshare"));
+    let whole = kernels::vmlinux("6.12").bytes();
+    let path = "/sys/kernel/btf/vmlinux";
+    with_kernel_btf(b"", FAILED, &[path, "not BTF"])?;
+    with_kernel_btf(&whole[..whole.len() / 2], FAILED, &[path, "truncated or damaged"])?;
+    with_kernel_btf(&[0; 1 << 16], FAILED, &[path, "not BTF"])?;
+    let module = kernels::module("6.12", "openvswitch", &kernels::vmlinux("6.12"));
+    with_kernel_btf(&module.bytes(), FAILED, &[path, "module"])?;
+    Ok(())
+}
+
+#[test]
+fn kernels_that_dropwatch_cannot_serve() -> Result<()> {
+    need!(Root, Program("unshare"));
+    let mut none = Builder::new();
+    none.int("int");
+    with_kernel_btf(&none.bytes(), FAILED, &["tracepoint skb:kfree_skb", "CONFIG_"])?;
+
+    let linux_5_10 = kernels::vmlinux("5.10");
+    with_kernel_btf(&linux_5_10.bytes(), FAILED, &["5.17", "newer kernel", "--without-reasons"])?;
+
+    let mut no_fields = Builder::new();
+    let skb = no_fields.aggregate(kind::STRUCT, "sk_buff", &[]);
+    let reason = no_fields.enumeration("skb_drop_reason", false, &[]);
+    let (void, skb) = (no_fields.pointer(0), no_fields.pointer(skb));
+    kernels::tracepoint(&mut no_fields, "kfree_skb", &[void, skb, void, reason]);
+    with_kernel_btf(&no_fields.bytes(), FAILED, &["sk_buff", "BTF"])?;
+    Ok(())
+}
+
+#[test]
+fn btf_of_another_kernel_is_not_taken_for_this_ones() -> Result<()> {
+    need!(Root, Program("unshare"));
+    // The tracepoint has another id there: the kernel refuses the program, whatever it was.
+    let other = file(&kernels::vmlinux("6.12").bytes());
+    let bind = "mount --bind \"$1\" /sys/kernel/btf/vmlinux";
+    let launch = behind(bind, &[&other], &["--duration", "0.1"]);
+    error_of(launch, FAILED, &["refused", "BPF program"])?;
+    Ok(())
+}
+
+#[test]
+fn lockdown() -> Result<()> {
+    need!(Root, Program("unshare"), Path("/sys/kernel/security"), Reason("UNIX_DISCONNECT"));
+    let _turn = exclusive();
+    let mode = |text: &str| {
+        format!(
+            "mount -t tmpfs none /sys/kernel/security && echo '{text}' >/sys/kernel/security/lockdown"
+        )
+    };
+    let confidential = mode("none integrity [confidentiality]");
+    error_of(behind(&confidential, &[], &SHORT), FAILED, &["locked down", "lockdown=integrity"])?;
+    // The other mode forbids nothing that dropwatch does.
+    behind(&mode("none [integrity] confidentiality"), &[], &SHORT).run()?.success()?;
+    Ok(())
+}
+
+/// A setting of the kernel, until this goes.
+struct Setting {
+    path: PathBuf,
+    before: String,
+}
+
+impl Setting {
+    fn new(name: &str, value: &str) -> Result<Self> {
+        let path = Path::new("/proc/sys").join(name);
+        let before = fs::read_to_string(&path)?;
+        fs::write(&path, value).with_context(|| format!("cannot set {name}"))?;
+        Ok(Self { path, before })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        if let Err(error) = fs::write(&self.path, &self.before) {
+            eprintln!("cannot set {} back: {error}", self.path.display());
+        }
+    }
+}
+
+/// Runs until this test's own drop is shown: its location, its stack and the notices.
+fn one_drop(launch: Launch) -> Result<(Finished, Vec<String>)> {
+    let namespace = Namespace::new()?;
+    let running = launch.args(&["--reason", "NO_SOCKET", "--stack"]).start()?;
+    namespace.run("dwt errors", || udp::send((Ipv4Addr::LOCALHOST, CLOSED_PORT), 100, 1))?;
+    running.lines(3, Duration::from_secs(10));
+    let finished = running.interrupt()?;
+    finished.success()?;
+    let events = finished.events()?;
+    let own = events.iter().find(|event| event.pid == process::id()).context("no own drop")?;
+    ensure!(own.location.offset != 0 && matches!(own.stack, Some(Stack::Frames(..))), "{own:?}");
+    let functions = events.iter().map(|event| event.location.function.clone()).collect();
+    Ok((finished, functions))
+}
+
+#[test]
+fn hidden_addresses_are_told_once_and_shown_as_numbers() -> Result<()> {
+    need!(Root, Program("setpriv"), Program("ip"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let (_folder, binary) = copy_for_anyone()?;
+    let _setting = Setting::new("kernel/kptr_restrict", "1")?;
+
+    let (finished, functions) = one_drop(as_nobody(&binary, "+bpf,+perfmon", &[]))?;
+    assert!(functions.iter().all(String::is_empty), "{functions:?}");
+    let notices: Vec<_> =
+        finished.stderr.iter().filter(|line| line.text.contains("kptr_restrict")).collect();
+    assert_eq!(notices.len(), 1, "{}", finished.stderr());
+    assert!(notices[0].text.contains("CAP_SYSLOG"), "{}", finished.stderr());
+    assert_eq!(finished.stderr.len(), 2, "notice and account: {}", finished.stderr());
+
+    // With what the notice asks for there is none.
+    let (finished, functions) = one_drop(as_nobody(&binary, "+bpf,+perfmon,+syslog", &[]))?;
+    assert!(functions.iter().all(|function| !function.is_empty()), "{functions:?}");
+    assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+
+    // At 2 nobody sees addresses, root neither.
+    let _higher = Setting::new("kernel/kptr_restrict", "2")?;
+    let (finished, functions) = one_drop(Launch::new::<&str>(&[]))?;
+    assert!(functions.iter().all(String::is_empty), "{functions:?}");
+    assert!(finished.stderr().contains("at most 1"), "{}", finished.stderr());
+    Ok(())
+}
+
+#[test]
+fn little_locked_memory_is_enough() -> Result<()> {
+    need!(Root, Program("prlimit"), Program("setpriv"), Reason("UNIX_DISCONNECT"));
+    let _turn = exclusive();
+    let limit = ["prlimit", "--memlock=65536:65536"];
+    Launch::new(&SHORT).through(&limit).run()?.success()?;
+    // Who may not raise the limit needs none either.
+    let (_folder, binary) = copy_for_anyone()?;
+    let none = "ulimit -l 0 && exec setpriv --reuid=65534 --regid=65534 --clear-groups \
+                --inh-caps=-all,+bpf,+perfmon --ambient-caps=-all,+bpf,+perfmon \"$@\"";
+    let launch = Launch::new(&SHORT).binary(binary).through(&["sh", "-c", none, "sh"]);
+    launch.run()?.success()?;
+    Ok(())
+}
+
+#[test]
+fn arguments_without_a_meaning() -> Result<()> {
+    for (args, words) in [
+        (&["--duration", "never"][..], &["--duration", "never", "10s"][..]),
+        (&["--duration", "0"], &["--duration"]),
+        (&["--buffer-size", "10M"], &["--buffer-size", "power of two", "16777216"]),
+        (&["--buffer-size", "1K"], &["--buffer-size", "64K"]),
+        (&["--buffer-size", "much"], &["--buffer-size", "much", "8M"]),
+    ] {
+        error_of(Launch::new(args), USAGE, words)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn arguments_that_there_are_not() -> Result<()> {
+    for (args, word) in [
+        (&["--reasons", "NO_SOCKET"][..], "'--reason'"),
+        (&["--count", "0"], "--count"),
+        (&["--count", "-1"], "-1"),
+        (&["--count", "many"], "many"),
+        (&["--color", "sometimes"], "always"),
+        (&["--stack=sideways"], "sideways"),
+        (&["--reason"], "--reason"),
+        (&["list-reasons", "--count", "3"], "--count"),
+        (&["--count", "3", "list-reasons"], "list-reasons"),
+        (&["NO_SOCKET"], "NO_SOCKET"),
+        (&["list-reason"], "'list-reasons'"),
+    ] {
+        let finished = Launch::new(args).run()?;
+        let message = finished.stderr();
+        assert_eq!(finished.status.code(), Some(USAGE), "{args:?}: {message}");
+        assert_eq!(finished.stdout(), "", "{args:?}");
+        assert!(message.starts_with("error: ") && message.contains("--help"), "{message}");
+        assert!(message.contains(word), "no {word:?} in: {message}");
+    }
+    Ok(())
+}

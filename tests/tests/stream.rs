@@ -1,0 +1,187 @@
+//! How a run ends, and what it leaves behind.
+
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use dropwatch_tests::{
+    Launch, Namespace, bpf_ids, dropwatch, exclusive, need, output,
+    traffic::{CLOSED_PORT, udp},
+};
+
+const NO_SOCKET: [&str; 2] = ["--reason", "NO_SOCKET"];
+/// No network traffic is dropped for this reason.
+const QUIET: [&str; 2] = ["--reason", "UNIX_DISCONNECT"];
+
+fn send(count: u32) -> Result<()> {
+    udp::send((Ipv4Addr::LOCALHOST, CLOSED_PORT), 100, count)
+}
+
+#[test]
+fn signals_end_it_with_an_account() -> Result<()> {
+    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let mut dropwatch = Launch::new(&NO_SOCKET).start()?;
+        namespace.run("dwt signals", || send(5))?;
+        dropwatch.signal(signal)?;
+        let finished = dropwatch.wait()?;
+        let account = finished.success()?;
+        let events = finished.events()?;
+        let own = events.iter().filter(|event| event.pid == std::process::id()).count();
+        assert_eq!(own, 5, "signal {signal}");
+        assert_eq!(account.shown, events.len() as u64, "signal {signal}");
+        assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+        assert!(finished.took < Duration::from_secs(2), "signal {signal}: {:?}", finished.took);
+    }
+    Ok(())
+}
+
+#[test]
+fn it_stops_after_so_many_drops() -> Result<()> {
+    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    for (count, sent) in [(1, 1), (3, 10), (1_000, 20_000)] {
+        let dropwatch = Launch::new(&NO_SOCKET).args(&["--count", &count.to_string()]).start()?;
+        namespace.run("dwt count", || send(sent))?;
+        let finished = dropwatch.wait()?;
+        let account = finished.success()?;
+        assert_eq!(finished.events()?.len(), count);
+        assert_eq!(account.shown, count as u64);
+        assert!(account.matched >= account.shown, "{account:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn it_stops_after_some_time() -> Result<()> {
+    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let dropwatch = Launch::new(&NO_SOCKET).args(&["--duration", "1s"]).start()?;
+    sleep(Duration::from_millis(500));
+    namespace.run("dwt duration", || send(2))?;
+    let finished = dropwatch.wait()?;
+    let account = finished.success()?;
+    let own = |pid| pid == std::process::id();
+    assert_eq!(finished.events()?.iter().filter(|event| own(event.pid)).count(), 2);
+    assert!((1.0..2.0).contains(&account.seconds), "{account:?}");
+    Ok(())
+}
+
+/// `dropwatch | head -1` has its line, the heading, at once.
+#[test]
+fn it_ends_with_its_reader() -> Result<()> {
+    need!(Root, Program("bash"), Reason("UNIX_DISCONNECT"));
+    let _turn = exclusive();
+    let begin = Instant::now();
+    let output = Command::new("bash")
+        .args(["-c", "\"$@\" | head -1; echo ${PIPESTATUS[0]}", "bash"])
+        .arg(dropwatch())
+        .args(QUIET)
+        .stdin(Stdio::null())
+        .output()?;
+    let took = begin.elapsed();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let [heading, status] = stdout.lines().collect::<Vec<_>>()[..] else {
+        anyhow::bail!("not a heading and a status: {stdout:?}");
+    };
+    assert!(heading.starts_with("TIME"), "{heading}");
+    assert_eq!(status, "0");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "nobody asked for more");
+    assert!(took < Duration::from_secs(3), "it took {took:?}");
+    Ok(())
+}
+
+#[test]
+fn it_ends_with_its_reader_in_a_flood() -> Result<()> {
+    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let mut dropwatch = Launch::new(&NO_SOCKET).unread().start()?;
+    namespace.run("dwt reader", || send(100_000))?;
+    dropwatch.hang_up();
+    let finished = dropwatch.wait()?;
+    assert!(finished.status.success(), "{}", finished.stderr());
+    assert!(finished.account().is_err(), "nobody asked for more: {}", finished.stderr());
+    assert!(finished.took < Duration::from_secs(2), "it took {:?}", finished.took);
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_is_an_error() -> Result<()> {
+    need!(Root, Path("/dev/full"));
+    let _turn = exclusive();
+    let finished = Launch::new(&QUIET).into_file("/dev/full").run()?;
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr());
+    let message = finished.stderr();
+    assert!(message.contains("cannot write to standard output"), "{message}");
+    assert!(message.contains("No space left on device"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn nothing_stays_behind() -> Result<()> {
+    need!(Root, Program("bpftool"));
+    let _turn = exclusive();
+    // Even where it had no chance to clean up.
+    for signal in [libc::SIGKILL, libc::SIGTERM] {
+        let mut dropwatch = Launch::new(&QUIET).start()?;
+        let pid = dropwatch.pid();
+        let [programs, links, maps] =
+            ["prog", "link", "map"].map(|kind| Objects { kind, ids: bpf_ids(pid, kind) });
+        assert!(programs.show()?.iter().any(|shown| shown.contains("name kfree_skb")));
+        assert!(!maps.show()?.is_empty());
+        let attached = links.show()?;
+        assert!(attached.iter().any(|shown| shown.contains("kfree_skb")), "{attached:?}");
+
+        dropwatch.signal(signal)?;
+        let finished = dropwatch.wait()?;
+        if signal == libc::SIGKILL {
+            assert_eq!(finished.status.signal(), Some(signal));
+        }
+        for objects in [programs, links, maps] {
+            objects.wait_until_gone()?;
+        }
+    }
+    Ok(())
+}
+
+/// BPF objects of one kind that a process had.
+struct Objects {
+    kind: &'static str,
+    ids: Result<BTreeSet<u32>>,
+}
+
+impl Objects {
+    fn ids(&self) -> Result<&BTreeSet<u32>> {
+        self.ids.as_ref().map_err(|error| anyhow::anyhow!("{}s of dropwatch: {error:#}", self.kind))
+    }
+
+    /// What bpftool says of each that there is.
+    fn show(&self) -> Result<Vec<String>> {
+        let show = |id: &u32| output("bpftool", &[self.kind, "show", "id", &id.to_string()]).ok();
+        Ok(self.ids()?.iter().filter_map(show).collect())
+    }
+
+    /// The kernel frees them a moment after the last that used them.
+    fn wait_until_gone(&self) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            let left = self.show()?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            ensure!(begin.elapsed() < Duration::from_secs(10), "{} left: {left:?}", self.kind);
+            sleep(Duration::from_millis(50));
+        }
+    }
+}
