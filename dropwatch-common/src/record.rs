@@ -12,9 +12,6 @@ pub const MAX_STACK_DEPTH: usize = 127;
 /// Length of `task_struct::comm`, terminating zero included (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;
 
-/// Size in bytes of the largest record: the fixed part and a stack of full depth.
-pub const MAX_RECORD_SIZE: usize = size_of::<DropRecord>() + MAX_STACK_DEPTH * size_of::<u64>();
-
 /// [`DropRecord::reason`] is what the tracepoint passed (kernel 5.17 and later).
 pub const FLAG_REASON: u16 = 1 << 0;
 /// [`DropRecord::protocol`] was read.

@@ -1,10 +1,12 @@
 //! Records with a stack.
 
+use core::hint::black_box;
+
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_stack};
 use aya_log_ebpf::debug;
 use dropwatch_common::{
     counters::Counters,
-    record::{DropRecord, FLAG_STACK_FAILED, MAX_RECORD_SIZE, MAX_STACK_DEPTH},
+    record::{DropRecord, FLAG_STACK_FAILED, MAX_STACK_DEPTH},
 };
 
 use crate::{maps, ring};
@@ -13,11 +15,13 @@ use crate::{maps, ring};
 #[repr(C)]
 pub struct Scratch {
     record: DropRecord,
-    addresses: [u64; MAX_STACK_DEPTH],
+    /// One more than a stack can have, so that the size in bytes is a power of two.
+    addresses: [u64; MAX_STACK_DEPTH + 1],
 }
 
 const ADDRESS_SIZE: usize = size_of::<u64>();
-const _: () = assert!(size_of::<Scratch>() == MAX_RECORD_SIZE);
+const SIZE_MASK: usize = (MAX_STACK_DEPTH + 1) * ADDRESS_SIZE - 1;
+const _: () = assert!((SIZE_MASK + 1).is_power_of_two());
 
 /// Sends a record with the kernel stack behind it. Where none can be taken, the record says so
 /// and goes alone.
@@ -38,6 +42,9 @@ pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, record: DropRecord)
         scratch.record.flags |= FLAG_STACK_FAILED;
         0
     };
+    // The mask changes nothing. It shows the verifier that the size is in bounds, which that of
+    // Linux 6.1 cannot see by itself; the compiler, which can, must not take it away.
+    let size = black_box(size) & SIZE_MASK;
     scratch.record.stack_len = (size / ADDRESS_SIZE) as u32;
     let start = (&raw const *scratch).cast::<u8>();
     // SAFETY: the record and `size` bytes of addresses were written just now.
