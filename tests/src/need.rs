@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -11,6 +11,9 @@ use crate::Reasons;
 
 /// The environment variable that names the file to which skipped tests are appended.
 const SKIPS: &str = "DROPWATCH_SKIPS";
+/// The environment variable that is set where another kernel is tried in an emulated machine.
+const EMULATED: &str = "DROPWATCH_VM";
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +22,12 @@ pub enum Need {
     Root,
     /// A program on the PATH.
     Program(&'static str),
+    /// A kernel that tells drop reasons.
+    Reasons,
     /// A drop reason that this kernel has; implies `bpftool`.
     Reason(&'static str),
+    /// A machine that runs as fast as machines do: not one that is emulated.
+    Speed,
     /// A file or folder.
     Path(&'static str),
 }
@@ -31,11 +38,24 @@ impl Need {
         match self {
             // SAFETY: the call takes nothing and cannot fail.
             Self::Root if unsafe { libc::geteuid() } != 0 => Some("it needs root".to_owned()),
-            Self::Root => Self::Path("/sys/kernel/btf/vmlinux").missing(),
+            Self::Root => Self::Path(KERNEL_BTF).missing(),
             Self::Program(name) => {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
             }
+            Self::Reasons => {
+                // The name stands in the kernel's BTF as it is.
+                let btf = fs::read(KERNEL_BTF).unwrap_or_default();
+                let name = b"\0skb_drop_reason\0";
+                let known = btf.windows(name.len()).any(|window| window == name);
+                (!known).then(|| "this kernel tells no drop reasons".to_owned())
+            }
+            Self::Speed => {
+                env::var_os(EMULATED).is_some().then(|| "this machine is emulated".to_owned())
+            }
             Self::Reason(name) => Self::Program("bpftool").missing().or_else(|| {
+                if let Some(none) = Self::Reasons.missing() {
+                    return Some(none);
+                }
                 // Where bpftool cannot be understood the test has failed.
                 let reasons = Reasons::of_kernel().unwrap_or_else(|error| panic!("{error:#}"));
                 let known = reasons.number(name).is_some();

@@ -49,8 +49,14 @@ impl Reasons {
         let base = Path::new(KERNEL);
         let folder = fs::read_dir("/sys/kernel/btf").context("cannot list the BTF of modules")?;
         let files: Vec<_> = folder.flatten().map(|entry| entry.path()).collect();
+        // bpftool takes its time, and most modules have none.
+        let has_reasons = |path: &Path| {
+            let bytes = fs::read(path).unwrap_or_default();
+            let name = b"drop_reason\0";
+            path != base && bytes.windows(name.len()).any(|window| window == name)
+        };
         let modules: Vec<_> =
-            files.iter().map(PathBuf::as_path).filter(|path| *path != base).collect();
+            files.iter().map(PathBuf::as_path).filter(|path| has_reasons(path)).collect();
         let reasons = Self::of_files(base, &modules)?;
         Ok(CACHE.get_or_init(|| reasons))
     }

@@ -60,7 +60,7 @@ fn latency(pause: Duration, count: usize) -> Result<Duration> {
 
 #[test]
 fn a_drop_shows_at_once() -> Result<()> {
-    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    need!(Speed, Root, Program("ip"), Reason("NO_SOCKET"));
     let _turn = exclusive();
     // After some time in which dropwatch had nothing to do, and in a row.
     for (pause, count) in [(Duration::from_millis(1_100), 5), (Duration::from_millis(13), 60)] {
@@ -71,7 +71,7 @@ fn a_drop_shows_at_once() -> Result<()> {
 
 #[test]
 fn it_is_attached_soon() -> Result<()> {
-    need!(Root);
+    need!(Speed, Root, Reasons);
     let _turn = exclusive();
     let start = || -> Result<Duration> {
         let dropwatch = Launch::new(&NO_SOCKET).start()?;
@@ -85,7 +85,7 @@ fn it_is_attached_soon() -> Result<()> {
 
 #[test]
 fn it_needs_little_memory() -> Result<()> {
-    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    need!(Speed, Root, Program("ip"), Reason("NO_SOCKET"));
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     for args in [&[][..], &["--stack"]] {

@@ -94,7 +94,7 @@ fn rows(reasons: &Reasons, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
 
 #[test]
 fn this_kernels_reasons() -> Result<()> {
-    need!(Program("bpftool"), Path(KERNEL));
+    need!(Program("bpftool"), Path(KERNEL), Reasons);
     let expected = rows(Reasons::of_kernel()?, |_| true);
     assert!(expected.len() > 50, "the kernel has few reasons: {expected:?}");
     check(&[], &expected)
@@ -102,7 +102,7 @@ fn this_kernels_reasons() -> Result<()> {
 
 #[test]
 fn markers_are_no_reasons() -> Result<()> {
-    need!(Path(KERNEL));
+    need!(Path(KERNEL), Reasons);
     let text = list(&[])?.stdout();
     for marker in ["MAX", "SUBSYS_MASK", "NOT_DROPPED_YET", "CONSUMED", "SUBSYS_NUM"] {
         let listed = |line: &str| {
@@ -116,7 +116,7 @@ fn markers_are_no_reasons() -> Result<()> {
 
 #[test]
 fn nobody_needs_rights_for_it() -> Result<()> {
-    need!(Root, Program("setpriv"));
+    need!(Root, Program("setpriv"), Reasons);
     // The build may be in a folder that only root can enter.
     let folder = TempDir::new()?;
     let copy = folder.join("dropwatch");
@@ -137,7 +137,7 @@ fn nobody_needs_rights_for_it() -> Result<()> {
 
 #[test]
 fn patterns() -> Result<()> {
-    need!(Program("bpftool"), Path(KERNEL));
+    need!(Program("bpftool"), Path(KERNEL), Reasons);
     let reasons = Reasons::of_kernel()?;
     let number = reasons.number("NO_SOCKET").context("every kernel has NO_SOCKET")?;
     let no_socket = rows(reasons, |row| row.number == number);
@@ -167,7 +167,7 @@ fn patterns() -> Result<()> {
 
 #[test]
 fn a_pattern_without_a_match_is_an_error() -> Result<()> {
-    need!(Path(KERNEL));
+    need!(Path(KERNEL), Reasons);
     let finished = Launch::new(&["list-reasons", "NO_SUCH_REASON"]).run()?;
     assert!(!finished.status.success());
     assert_eq!(finished.stdout(), "");
@@ -177,7 +177,7 @@ fn a_pattern_without_a_match_is_an_error() -> Result<()> {
 
 #[test]
 fn another_file_with_btf() -> Result<()> {
-    need!(Program("bpftool"), Path(KERNEL));
+    need!(Program("bpftool"), Path(KERNEL), Reasons);
     let folder = TempDir::new()?;
     let copy = folder.join("kernel.btf");
     fs::copy(KERNEL, &copy)?;

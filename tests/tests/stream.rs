@@ -17,7 +17,7 @@ use dropwatch_tests::{
 
 const NO_SOCKET: [&str; 2] = ["--reason", "NO_SOCKET"];
 /// No network traffic is dropped for this reason.
-const QUIET: [&str; 2] = ["--reason", "UNIX_DISCONNECT"];
+const QUIET: [&str; 2] = ["--reason", "TAP_FILTER"];
 
 fn send(count: u32) -> Result<()> {
     udp::send((Ipv4Addr::LOCALHOST, CLOSED_PORT), 100, count)
@@ -80,7 +80,7 @@ fn it_stops_after_some_time() -> Result<()> {
 /// `dropwatch | head -1` has its line, the heading, at once.
 #[test]
 fn it_ends_with_its_reader() -> Result<()> {
-    need!(Root, Program("bash"), Reason("UNIX_DISCONNECT"));
+    need!(Root, Program("bash"), Reason("TAP_FILTER"));
     let _turn = exclusive();
     let begin = Instant::now();
     let output = Command::new("bash")
@@ -118,7 +118,7 @@ fn it_ends_with_its_reader_in_a_flood() -> Result<()> {
 
 #[test]
 fn a_full_disk_is_an_error() -> Result<()> {
-    need!(Root, Path("/dev/full"));
+    need!(Root, Path("/dev/full"), Reasons);
     let _turn = exclusive();
     let finished = Launch::new(&QUIET).into_file("/dev/full").run()?;
     assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr());
@@ -130,7 +130,7 @@ fn a_full_disk_is_an_error() -> Result<()> {
 
 #[test]
 fn nothing_stays_behind() -> Result<()> {
-    need!(Root, Program("bpftool"));
+    need!(Root, Program("bpftool"), Reasons);
     let _turn = exclusive();
     // Even where it had no chance to clean up.
     for signal in [libc::SIGKILL, libc::SIGTERM] {
