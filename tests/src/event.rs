@@ -32,6 +32,14 @@ pub struct Event {
     pub stack: Option<Stack>,
 }
 
+impl Event {
+    /// Whether it happened in this process or in the thread to which the kernel hands over what
+    /// a process has caused, when there is much of it.
+    pub fn ran_for(&self, pid: u32) -> bool {
+        self.pid == pid || self.comm.starts_with("ksoftirqd/")
+    }
+}
+
 /// A place in the kernel's code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {

@@ -60,14 +60,14 @@ impl Expected {
 
     fn check_events(&self, events: &[Event], window: Window) -> Result<()> {
         let pid = std::process::id();
-        let own = |event: &&Event| event.pid == pid && event.reason == self.reason;
+        let own = |event: &&Event| event.ran_for(pid) && event.reason == self.reason;
         let own: Vec<_> = events.iter().filter(own).collect();
         assert_eq!(own.len(), COUNT as usize, "drops for {}: {own:#?}", self.reason);
         let kallsyms = Kallsyms::of_kernel()?;
         for event in &own {
             assert_eq!(event.protocol, self.protocol);
             assert_eq!(event.len, Some(self.len), "the length");
-            assert_eq!(event.comm, COMM);
+            assert_eq!(event.comm == COMM, event.pid == pid, "{event:?}");
             let function = &event.location.function;
             let plain = function.split('.').next().unwrap_or_default();
             assert!(self.functions.contains(&plain), "{function} is none of {:?}", self.functions);
@@ -77,6 +77,7 @@ impl Expected {
             assert_eq!(event.stack, None, "a stack that nobody asked for");
             assert!(window.contains(event.time, Zone::Local), "{event:?} is not in {window:?}");
         }
+        assert!(own.iter().any(|event| event.pid == pid), "none in the process: {own:#?}");
         assert!(own.is_sorted_by_key(|event| event.time), "{own:#?}");
         Ok(())
     }

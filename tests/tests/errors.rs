@@ -176,7 +176,11 @@ fn without_btf() -> Result<()> {
     assert!(listed.stdout().contains("SKB_DROP_REASON_TAP_FILTER"), "{}", listed.stdout());
     assert!(!listed.stdout().contains("SKB_DROP_REASON_MAX"), "{}", listed.stdout());
 
-    let nothing = format!("{no_btf} && mount -t tmpfs none /sys/kernel/tracing");
+    // Within debugfs it is a second time, where that is mounted.
+    let nothing = format!(
+        "{no_btf} && mount -t tmpfs none /sys/kernel/tracing && \
+         {{ mount -t tmpfs none /sys/kernel/debug 2>/dev/null; true; }}"
+    );
     error_of(behind(&nothing, &[], &SHORT), FAILED, &["tracefs", "mount -t tracefs"])?;
 
     let (_folder, binary) = copy_for_anyone()?;

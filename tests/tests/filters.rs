@@ -28,7 +28,7 @@ fn send(namespace: &Namespace) -> Result<()> {
 
 /// The drops that this process caused, but for when they were.
 fn own(events: Vec<Event>) -> Vec<Event> {
-    let own = events.into_iter().filter(|event| event.pid == std::process::id());
+    let own = events.into_iter().filter(|event| event.ran_for(std::process::id()));
     own.map(|event| Event { time: 0, ..event }).collect()
 }
 
