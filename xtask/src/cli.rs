@@ -1,7 +1,7 @@
 //! The command line, as types.
 
-use clap::{Parser, Subcommand, ValueEnum};
-use std::{ffi::OsString, path::PathBuf};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
 /// The developer's commands of dropwatch
 #[derive(Parser, Debug)]
@@ -33,12 +33,32 @@ pub enum Command {
         #[command(subcommand)]
         command: EbpfCommand,
     },
+    /// Run the end-to-end tests on other kernels, in emulated machines
+    Vm(VmArgs),
     /// Build dropwatch and install it as PREFIX/bin/dropwatch
     Install {
         /// Where to install
         #[arg(long, value_name = "DIR", default_value = "/usr/local")]
         prefix: PathBuf,
     },
+}
+
+/// Arguments of `vm`.
+#[derive(Args, Debug)]
+pub struct VmArgs {
+    /// The kernels: a series, like 6.12, or a name that --list shows; all when not given
+    #[arg(value_name = "KERNEL")]
+    pub kernels: Vec<String>,
+    /// Only list the kernels, and which of them have been fetched
+    #[arg(long)]
+    pub list: bool,
+    /// How many seconds a kernel may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub timeout: u64,
+    /// How many kernels to run at a time; by default as many as there are processors, for each
+    /// uses one
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// One command about the BPF object.

@@ -1,4 +1,5 @@
-//! The developer's commands of dropwatch: run it, build its BPF program, test it, install it.
+//! The developer's commands of dropwatch: run it, build its BPF program, test it on this kernel and
+//! others, install it.
 
 pub mod cli;
 pub mod ebpf;
@@ -7,6 +8,7 @@ pub mod process;
 pub mod project;
 pub mod run;
 pub mod suite;
+pub mod vm;
 
 use anyhow::Result;
 use clap::Parser as _;
@@ -35,6 +37,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Ebpf { command: EbpfCommand::Check { toolchain } } => {
             ebpf::check::check(&project, toolchain).map(|_| ExitCode::SUCCESS)
         }
+        Command::Vm(args) => vm::run(&project, &args),
         Command::Install { prefix } => {
             install::install(&project, &prefix).map(|()| ExitCode::SUCCESS)
         }

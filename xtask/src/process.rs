@@ -21,13 +21,18 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a program and gives its stdout; a bad exit status is an error.
 pub fn output(command: &mut Command) -> Result<String> {
+    String::from_utf8(bytes(command)?)
+        .with_context(|| format!("`{}` printed something that is not UTF-8", line(command)))
+}
+
+/// As [`output`], where stdout is no text.
+pub fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output =
         command.stderr(Stdio::inherit()).output().with_context(|| cannot_start(command))?;
     if !output.status.success() {
         bail!("`{}` failed ({})", line(command), output.status);
     }
-    String::from_utf8(output.stdout)
-        .with_context(|| format!("`{}` printed something that is not UTF-8", line(command)))
+    Ok(output.stdout)
 }
 
 /// Says that a program could not be started.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use std::process::Command;
 
 /// The environment variable that tells the tests which dropwatch to test.
-const BINARY_VARIABLE: &str = "DROPWATCH_BIN";
+pub const BINARY_VARIABLE: &str = "DROPWATCH_BIN";
 
 /// How tests become root.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,7 +55,7 @@ impl Tally {
     }
 
     /// Reads a line like `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
-    fn parse(line: &str) -> Option<Self> {
+    pub fn parse(line: &str) -> Option<Self> {
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let count = |name: &str| {
             counts.split(';').find_map(|part| part.trim().strip_suffix(name)?.trim().parse().ok())

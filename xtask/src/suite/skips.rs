@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// The environment variable that names the file to the tests.
@@ -43,17 +43,22 @@ impl Skips {
 
     /// Of the skipped tests those that are not listed as expected.
     pub fn unexpected<'a>(&self, skipped: &'a BTreeMap<String, String>) -> Result<Vec<&'a str>> {
-        let text = match fs::read_to_string(&self.expected) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text.with_context(|| format!("cannot read {}", self.expected.display()))?,
-        };
+        let text = read_expected(&self.expected)?;
         let expected = parse_expected(&text);
         Ok(skipped.keys().map(String::as_str).filter(|test| !expected.contains(test)).collect())
     }
 }
 
+/// The text of a list of expected skips. Where there is no list none is expected.
+pub fn read_expected(path: &Path) -> Result<String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
 /// Lines `<test name>\t<reason>`.
-fn parse_skipped(text: &str) -> BTreeMap<String, String> {
+pub fn parse_skipped(text: &str) -> BTreeMap<String, String> {
     text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(|line| line.split_once('\t').unwrap_or((line, "no reason given")))
@@ -62,7 +67,7 @@ fn parse_skipped(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Lines `<test name> — <reason>`, and comments after `#`.
-fn parse_expected(text: &str) -> BTreeSet<&str> {
+pub fn parse_expected(text: &str) -> BTreeSet<&str> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))

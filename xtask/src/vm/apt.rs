@@ -1,0 +1,125 @@
+//! Fetching packages of all of Debian's releases, without telling the machine's own apt.
+
+use crate::process;
+use anyhow::{Context as _, Result};
+use std::{
+    fs, iter,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Where the packages of kernels are.
+const SUITES: &[&str] =
+    &["bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports"];
+const SECURITY_SUITES: &[&str] = &["bullseye-security", "bookworm-security", "trixie-security"];
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// An apt with a configuration of its own.
+#[derive(Debug)]
+pub struct Apt {
+    dir: PathBuf,
+}
+
+impl Apt {
+    /// Fetches what there is from the mirrors that this machine uses.
+    pub fn update(dir: &Path) -> Result<Self> {
+        let apt = Self { dir: dir.to_owned() };
+        for part in ["lists/partial", "cache/archives/partial"] {
+            let part = dir.join(part);
+            fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
+        }
+        let targets = process::output(Command::new("apt-get").args([
+            "indextargets",
+            "--format",
+            "$(REPO_URI) $(COMPONENT)",
+            "Created-By: Packages",
+        ]))?;
+        apt.write("sources.list", &sources(&targets)?)?;
+        // Nothing is installed here.
+        apt.write("status", "")?;
+        process::run(apt.command("apt-get").args(["--quiet=2", "update"]))
+            .context("cannot fetch the lists of packages")?;
+        Ok(apt)
+    }
+
+    /// The names of all packages that begin like this.
+    pub fn names(&self, prefix: &str) -> Result<String> {
+        process::output(self.command("apt-cache").args(["pkgnames", prefix]))
+    }
+
+    /// Fetches packages into a folder.
+    pub fn download(&self, packages: &[String], into: &Path) -> Result<()> {
+        let mut download = self.command("apt-get");
+        process::run(download.args(["--quiet=2", "download"]).args(packages).current_dir(into))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.dir.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for (setting, file) in [
+            ("Dir::Etc::sourcelist", "sources.list"),
+            ("Dir::State::lists", "lists"),
+            ("Dir::State::status", "status"),
+            ("Dir::Cache", "cache"),
+        ] {
+            command.arg("-o").arg(format!("{setting}={}", self.dir.join(file).display()));
+        }
+        for setting in [
+            "Dir::Etc::sourceparts=/dev/null",
+            // Root's folders are closed to the user that apt would take.
+            "APT::Sandbox::User=root",
+            "Acquire::Languages=none",
+            "Acquire::Retries=3",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
+        ] {
+            command.args(["-o", setting]);
+        }
+        command
+    }
+}
+
+/// Our sources.list, with the mirrors in lines `<URI> <component>`.
+fn sources(targets: &str) -> Result<String> {
+    let mirror = |name: &str| {
+        let mut mirrors = targets.lines().filter_map(|line| line.strip_suffix(" main"));
+        mirrors.find(|uri| uri.trim_end_matches('/').ends_with(name))
+    };
+    let main = mirror("/debian").context(
+        "the apt sources of this machine name no mirror of Debian, from which to fetch kernels; \
+         add one whose address ends in /debian, component main",
+    )?;
+    let security = mirror("/debian-security").map(|uri| (uri, SECURITY_SUITES));
+    let lines = iter::once((main, SUITES)).chain(security).flat_map(|(uri, suites)| {
+        suites.iter().map(move |suite| format!("deb [signed-by={KEYRING}] {uri} {suite} main\n"))
+    });
+    Ok(lines.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirrors_of_this_machine_are_taken() -> Result<()> {
+        let targets = "https://other.example/tools/ main\nhttp://mirror.example/debian/ contrib\n\
+            http://mirror.example/debian/ main\nhttp://mirror.example/debian-security/ main\n";
+        let sources = sources(targets)?;
+        let line = |uri, suite| format!("deb [signed-by={KEYRING}] {uri} {suite} main\n");
+        assert!(sources.starts_with(&line("http://mirror.example/debian/", "bullseye")));
+        assert!(
+            sources.ends_with(&line("http://mirror.example/debian-security/", "trixie-security"))
+        );
+        assert_eq!(sources.lines().count(), SUITES.len() + SECURITY_SUITES.len());
+        Ok(())
+    }
+
+    #[test]
+    fn a_machine_without_one_is_told() {
+        let error = sources("http://mirror.example/ubuntu/ main\n").map_err(|e| e.to_string());
+        assert!(error.is_err_and(|error| error.contains("no mirror of Debian")));
+    }
+}

@@ -1,0 +1,164 @@
+//! `cargo xtask vm`: the end-to-end tests on other kernels, each in an emulated machine.
+//!
+//! Debian's packages of a kernel are fetched once ([`cache`]). What runs there is built for
+//! this machine ([`payload`]) and goes with this machine's programs and libraries into an
+//! archive ([`initramfs`]), to which each kernel adds its [`modules`]. The guest's first
+//! process, `vm-init`, runs the tests and writes a [`report`], which becomes an [`outcome`].
+
+pub mod apt;
+pub mod cache;
+pub mod cpio;
+pub mod expected;
+pub mod host;
+pub mod initramfs;
+pub mod kernels;
+pub mod layout;
+pub mod modules;
+pub mod outcome;
+pub mod payload;
+pub mod qemu;
+pub mod report;
+pub mod table;
+pub mod userland;
+
+use crate::{cli::VmArgs, project::Project};
+use anyhow::{Context as _, Result, bail};
+use cache::{Cache, Unpacked};
+use expected::ExpectedSkips;
+use kernels::{KERNELS, Kernel};
+use outcome::Outcome;
+use payload::Payload;
+use qemu::Machine;
+use std::{
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+use table::Table;
+
+/// Runs the tests on the kernels that are asked for, or lists what there is.
+pub fn run(project: &Project, args: &VmArgs) -> Result<ExitCode> {
+    let kernels = chosen(&args.kernels)?;
+    let cache = Cache::open()?;
+    if args.list {
+        for kernel in kernels {
+            let cached = cache.find(kernel);
+            println!("{kernel}\t{}", cached.map_or("not fetched yet".to_owned(), |it| it.release));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    host::check(userland::PROGRAMS)?;
+    cache.fetch(&kernels)?;
+    let guests = Guests::prepare(project, cache, Duration::from_secs(args.timeout))?;
+    let jobs = args.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+    let outcomes = guests.run_all(&kernels, jobs);
+    print!("{}", Table(&outcomes));
+    let passed = outcomes.iter().all(|outcome| outcome.tally.failed == 0);
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The kernels that these words mean; all without a word.
+fn chosen(words: &[String]) -> Result<Vec<Kernel>> {
+    for word in words {
+        if !KERNELS.iter().any(|kernel| kernel.is_meant_by(word)) {
+            bail!("there is no kernel {word} in the list; see `cargo xtask vm --list`");
+        }
+    }
+    let is_chosen =
+        |kernel: &Kernel| words.is_empty() || words.iter().any(|word| kernel.is_meant_by(word));
+    Ok(KERNELS.iter().copied().filter(is_chosen).collect())
+}
+
+/// All that the runs have in common.
+struct Guests {
+    cache: Cache,
+    /// What the runs read and write.
+    folder: PathBuf,
+    base: Vec<u8>,
+    expected: ExpectedSkips,
+    timeout: Duration,
+}
+
+impl Guests {
+    fn prepare(project: &Project, cache: Cache, timeout: Duration) -> Result<Self> {
+        let folder = project.target.join("vm");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let base = initramfs::base(project, &Payload::build(project)?)?;
+        Ok(Self { cache, folder, base, expected: ExpectedSkips::read(project)?, timeout })
+    }
+
+    /// Runs so many at a time; the outcomes are in the order of the kernels.
+    fn run_all(&self, kernels: &[Kernel], jobs: usize) -> Vec<Outcome> {
+        let waiting = Mutex::new(kernels.iter().copied().enumerate());
+        let done = Mutex::new(Vec::new());
+        let next = || waiting.lock().ok()?.next();
+        let work = || {
+            while let Some((index, kernel)) = next() {
+                let outcome = self.run(kernel);
+                if let Ok(mut done) = done.lock() {
+                    done.push((index, outcome));
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(work);
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_default();
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// An error counts as one failure.
+    fn run(&self, kernel: Kernel) -> Outcome {
+        let begin = Instant::now();
+        let mut outcome = self
+            .try_run(kernel)
+            .unwrap_or_else(|error| Outcome::failure(kernel, format!("{error:#}")));
+        outcome.took = begin.elapsed();
+        println!("{kernel}: {} in {} s", outcome.tally, outcome.took.as_secs());
+        outcome
+    }
+
+    fn try_run(&self, kernel: Kernel) -> Result<Outcome> {
+        let unpacked = self.cache.find(kernel).context("it has not been fetched")?;
+        let initramfs = self.folder.join(format!("{kernel}.cpio"));
+        let log = self.folder.join(format!("{kernel}.log"));
+        let archive = [&self.base[..], &modules::archive(&unpacked)?].concat();
+        fs::write(&initramfs, archive)
+            .with_context(|| format!("cannot write {}", initramfs.display()))?;
+        let image = unpacked.image()?;
+        println!("{kernel}: {}, log in {}", unpacked.release, log.display());
+        let stop =
+            Machine { kernel: &image, initramfs: &initramfs, log: &log, timeout: self.timeout }
+                .run()?;
+        fs::remove_file(&initramfs)
+            .with_context(|| format!("cannot remove {}", initramfs.display()))?;
+        let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        let text = String::from_utf8_lossy(&text);
+        let Unpacked { release, .. } = unpacked;
+        Ok(Outcome { release, ..Outcome::of(stop, &text, kernel, &self.expected) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_chosen_by_series_or_name() -> Result<()> {
+        let names = |words: &[&str]| -> Result<Vec<String>> {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            Ok(chosen(&words)?.iter().map(Kernel::to_string).collect())
+        };
+        assert_eq!(names(&[])?.len(), KERNELS.len());
+        assert_eq!(names(&["6.12"])?, ["6.12-cloud", "6.12-generic"]);
+        assert_eq!(names(&["6.18-cloud", "6.1"])?, ["6.1-cloud", "6.18-cloud"]);
+        assert!(names(&["2.4"]).is_err());
+        Ok(())
+    }
+}
