@@ -2,6 +2,7 @@
 //! keep us from seeing Ctrl-C, nor from emptying the ring for as long as there is memory.
 
 use std::{
+    fs::File,
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
     sync::{
@@ -27,13 +28,13 @@ pub const CHUNK_SIZE: usize = 64 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
-/// Text on its way out, and how many drops are in it.
+/// Text on its way out, and the drops in it.
 #[derive(Debug, Default)]
 pub struct Chunk {
     /// Whole lines.
     pub text: Vec<u8>,
-    /// Number of drops in the text.
-    pub drops: u64,
+    /// Where in the text each drop ends.
+    pub ends: Vec<usize>,
 }
 
 /// Standard output.
@@ -139,11 +140,28 @@ impl Output {
 }
 
 fn write_all(mut chunks: Receiver<Chunk>, shown: &Shown) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+    // Without the buffer of `io::stdout`, which hides how much of a chunk was written.
+    let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     while let Some(chunk) = chunks.blocking_recv() {
-        stdout.write_all(&chunk.text)?;
-        stdout.flush()?;
-        shown.add(chunk.drops);
+        write(&mut stdout, &chunk, shown)?;
+    }
+    Ok(())
+}
+
+/// Writes a chunk, and counts each drop as soon as all of it is written: a disk that is full, or
+/// a reader that stands still, takes a chunk in part.
+fn write(stdout: &mut impl Write, chunk: &Chunk, shown: &Shown) -> io::Result<()> {
+    let (mut written, mut counted) = (0, 0);
+    while written < chunk.text.len() {
+        match stdout.write(&chunk.text[written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => written += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        let whole = chunk.ends.partition_point(|end| *end <= written);
+        shown.add((whole - counted) as u64);
+        counted = whole;
     }
     Ok(())
 }

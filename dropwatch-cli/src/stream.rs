@@ -92,7 +92,7 @@ impl<'a> Stream<'a> {
             };
             let Some(room) = room else { return Ok(Ended::OutputClosed) };
             let (chunk, empty) = self.next_chunk();
-            if chunk.drops > 0 {
+            if !chunk.ends.is_empty() {
                 room.send(chunk);
             }
             if !empty {
@@ -125,7 +125,7 @@ impl<'a> Stream<'a> {
             };
             let Some(room) = room else { return Ok(true) };
             let (chunk, empty) = self.next_chunk();
-            if chunk.drops > 0 {
+            if !chunk.ends.is_empty() {
                 room.send(chunk);
             }
             if empty {
@@ -148,7 +148,7 @@ impl<'a> Stream<'a> {
             match decode(record) {
                 Ok(drop) => {
                     render.drop(&drop, &mut chunk.text);
-                    chunk.drops += 1;
+                    chunk.ends.push(chunk.text.len());
                     *rendered += 1;
                 }
                 Err(error) => {

@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread::sleep,
@@ -30,6 +30,7 @@ pub struct Launch {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdout: Target,
+    own_group: bool,
 }
 
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl Launch {
             args,
             env: Vec::new(),
             stdout: Target::Read,
+            own_group: false,
         }
     }
 
@@ -88,6 +90,12 @@ impl Launch {
         self
     }
 
+    /// In a process group of its own, as a shell starts it: Ctrl-Z stops no other.
+    pub fn in_own_group(mut self) -> Self {
+        self.own_group = true;
+        self
+    }
+
     /// Starts it, and returns as soon as it is attached.
     ///
     /// # Errors
@@ -114,6 +122,9 @@ impl Launch {
         // What these say depends on the machine of whoever runs the tests.
         command.args(&words[1..]).env_remove("NO_COLOR").env("LC_ALL", "C");
         command.envs(self.env).stdin(Stdio::null()).stderr(Stdio::piped());
+        if self.own_group {
+            command.process_group(0);
+        }
         command.stdout(match &self.stdout {
             Target::Read | Target::Unread => Stdio::piped(),
             Target::File(path) => File::options()

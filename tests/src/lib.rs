@@ -7,6 +7,7 @@
 //! drops from others by the process id or by a length that nobody else uses.
 
 mod account;
+mod attached;
 mod binary;
 mod bpf;
 mod bpftrace;
@@ -17,6 +18,7 @@ mod exclusive;
 mod kallsyms;
 mod launch;
 mod lines;
+pub mod mount;
 mod namespace;
 pub mod need;
 mod perf;
@@ -28,6 +30,7 @@ pub mod traffic;
 mod veth;
 
 pub use account::Account;
+pub use attached::Attached;
 pub use binary::dropwatch;
 pub use bpftrace::Bpftrace;
 pub use clock::{Window, Zone};
@@ -40,7 +43,7 @@ pub use lines::Line;
 pub use namespace::{Namespace, as_thread};
 pub use need::Need;
 pub use perf::PerfStat;
-pub use proc::{bpf_ids, peak_memory};
+pub use proc::{bpf_ids, of_threads, peak_memory};
 pub use reasons::{Reasons, Row};
 pub use temporary::TempDir;
 pub use veth::{Mac, Veth};

@@ -15,6 +15,23 @@ pub fn peak_memory(pid: u32) -> Result<u64> {
     Ok(kilobytes * 1024)
 }
 
+/// A field of what the kernel tells about each thread of a process: `CapEff`, `State`.
+///
+/// # Errors
+/// When there is no such process or field.
+pub fn of_threads(pid: u32, field: &str) -> Result<Vec<String>> {
+    let label = format!("{field}:");
+    let mut values = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let path = entry?.path().join("status");
+        // A thread may have ended meanwhile.
+        let Ok(status) = fs::read_to_string(path) else { continue };
+        let value = status.lines().find_map(|line| line.strip_prefix(&label));
+        values.push(value.with_context(|| format!("no {field}"))?.trim().to_owned());
+    }
+    Ok(values)
+}
+
 /// The ids of the BPF objects that a process holds open; `kind` is `prog`, `link` or `map`.
 ///
 /// # Errors
