@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     command::{interrupt, output},
     lines::Collector,
+    mount::WITH_TRACEFS,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,7 +31,9 @@ impl Bpftrace {
     /// When it cannot be started, or ends.
     pub fn start(filter: &str, action: &str) -> Result<Self> {
         let script = format!("tracepoint:skb:kfree_skb /{filter}/ {{ {action} }}");
-        let mut command = Command::new("bpftrace");
+        let [unshare, arguments @ ..] = WITH_TRACEFS;
+        let mut command = Command::new(unshare);
+        command.args(arguments).arg("bpftrace");
         // Counting by stack has more keys than bpftrace keeps by default.
         command.args(["-e", &script]).env("BPFTRACE_MAP_KEYS_MAX", "65536");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

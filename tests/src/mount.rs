@@ -10,6 +10,16 @@ use std::{
 
 use anyhow::{Result, ensure};
 
+/// What to start a program through that needs tracefs, which is not mounted on every machine.
+pub const WITH_TRACEFS: [&str; 6] = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    "[ -d /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing; exec \"$@\"",
+    "sh",
+];
+
 /// Gives this thread a mount namespace of its own, and mounts a file system of this kind there.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{TempDir, command::interrupt};
+use crate::{TempDir, command::interrupt, mount::WITH_TRACEFS};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -38,7 +38,11 @@ impl PerfStat {
             // SAFETY: the name ends in a zero byte and outlives the call.
             ensure!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) } == 0, "cannot make a fifo");
         }
-        let child = Command::new("perf")
+        // Perf would mount tracefs, and leave it mounted.
+        let [unshare, arguments @ ..] = WITH_TRACEFS;
+        let child = Command::new(unshare)
+            .args(arguments)
+            .arg("perf")
             .args(["stat", "-a", "-e", "skb:kfree_skb", "-x", ",", "--delay=-1", "--control"])
             .arg(format!("fifo:{},{}", control.display(), answers.display()))
             .arg("-o")

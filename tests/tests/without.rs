@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use dropwatch_tests::{
-    Attached, Event, Finished, Launch, Namespace, Stack, exclusive, need,
+    Attached, Event, Finished, Launch, Namespace, Stack, exclusive,
+    mount::WITH_TRACEFS,
+    need,
     traffic::{CLOSED_PORT, udp},
 };
 
@@ -18,8 +20,7 @@ const COUNT: u32 = 2_000;
 
 /// A launch that has tracefs, which not every machine has mounted.
 fn with_tracefs<A: AsRef<OsStr>>(args: &[A]) -> Launch {
-    let script = "[ -d /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing; exec \"$@\"";
-    Launch::new(args).through(&["unshare", "--mount", "sh", "-c", script, "sh"])
+    Launch::new(args).through(&WITH_TRACEFS)
 }
 
 /// The drops that this process caused.
