@@ -36,9 +36,18 @@ impl Attached {
         Ok(attached)
     }
 
-    /// What bpftool says of each that there is.
+    /// What bpftool says of each of a kind (`prog`, `link`, `map`) that there is.
+    pub fn show_kind(&self, kind: &str) -> Vec<String> {
+        self.show_where(|found| found == kind)
+    }
+
     fn show(&self) -> Vec<String> {
-        let all = self.0.iter().flat_map(|(kind, ids)| ids.iter().map(move |id| (*kind, id)));
+        self.show_where(|_| true)
+    }
+
+    fn show_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let kinds = self.0.iter().filter(|(kind, _)| wanted(kind));
+        let all = kinds.flat_map(|(kind, ids)| ids.iter().map(move |id| (*kind, id)));
         all.filter_map(|(kind, id)| output("bpftool", &[kind, "show", "id", &id.to_string()]).ok())
             .collect()
     }

@@ -1,7 +1,6 @@
 //! How a run ends, and what it leaves behind.
 
 use std::{
-    collections::BTreeSet,
     net::Ipv4Addr,
     os::unix::process::ExitStatusExt,
     process::{Command, Stdio},
@@ -9,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use dropwatch_tests::{
-    Launch, Namespace, bpf_ids, dropwatch, exclusive, need, output,
+    Attached, Launch, Namespace, dropwatch, exclusive, need,
     traffic::{CLOSED_PORT, udp},
 };
 
@@ -135,53 +134,19 @@ fn nothing_stays_behind() -> Result<()> {
     // Even where it had no chance to clean up.
     for signal in [libc::SIGKILL, libc::SIGTERM] {
         let mut dropwatch = Launch::new(&QUIET).start()?;
-        let pid = dropwatch.pid();
-        let [programs, links, maps] =
-            ["prog", "link", "map"].map(|kind| Objects { kind, ids: bpf_ids(pid, kind) });
-        assert!(programs.show()?.iter().any(|shown| shown.contains("name kfree_skb")));
-        assert!(!maps.show()?.is_empty());
-        let attached = links.show()?;
-        assert!(attached.iter().any(|shown| shown.contains("kfree_skb")), "{attached:?}");
+        let attached = Attached::of(dropwatch.pid())?;
+        let programs = attached.show_kind("prog");
+        assert!(programs.iter().any(|shown| shown.contains("name kfree_skb")), "{programs:?}");
+        assert!(!attached.show_kind("map").is_empty());
+        let links = attached.show_kind("link");
+        assert!(links.iter().any(|shown| shown.contains("kfree_skb")), "{links:?}");
 
         dropwatch.signal(signal)?;
         let finished = dropwatch.wait()?;
         if signal == libc::SIGKILL {
             assert_eq!(finished.status.signal(), Some(signal));
         }
-        for objects in [programs, links, maps] {
-            objects.wait_until_gone()?;
-        }
+        attached.wait_until_gone()?;
     }
     Ok(())
-}
-
-/// BPF objects of one kind that a process had.
-struct Objects {
-    kind: &'static str,
-    ids: Result<BTreeSet<u32>>,
-}
-
-impl Objects {
-    fn ids(&self) -> Result<&BTreeSet<u32>> {
-        self.ids.as_ref().map_err(|error| anyhow::anyhow!("{}s of dropwatch: {error:#}", self.kind))
-    }
-
-    /// What bpftool says of each that there is.
-    fn show(&self) -> Result<Vec<String>> {
-        let show = |id: &u32| output("bpftool", &[self.kind, "show", "id", &id.to_string()]).ok();
-        Ok(self.ids()?.iter().filter_map(show).collect())
-    }
-
-    /// The kernel frees them a moment after the last that used them.
-    fn wait_until_gone(&self) -> Result<()> {
-        let begin = Instant::now();
-        loop {
-            let left = self.show()?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            ensure!(begin.elapsed() < Duration::from_secs(10), "{} left: {left:?}", self.kind);
-            sleep(Duration::from_millis(50));
-        }
-    }
 }
