@@ -23,13 +23,15 @@ impl Account {
     /// Matched drops that were neither shown nor lost: those beyond `--count`, or that could not
     /// be written any more.
     fn unread(&self) -> u64 {
-        self.counters.matched.saturating_sub(self.counters.lost + self.shown + self.malformed)
+        let Counters { matched, sampled_out, rate_limited, lost, .. } = self.counters;
+        matched.saturating_sub(sampled_out + rate_limited + lost + self.shown + self.malformed)
     }
 }
 
 impl fmt::Display for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counters { seen, matched, lost, stack_failed } = self.counters;
+        let Counters { seen, matched, sampled_out, rate_limited, lost, stack_failed } =
+            self.counters;
         let seconds = self.elapsed.as_secs_f64();
         write!(
             formatter,
@@ -37,6 +39,8 @@ impl fmt::Display for Account {
             self.shown
         )?;
         let exceptional = [
+            (sampled_out, "left out by --sample"),
+            (rate_limited, "left out by --rate-limit"),
             (self.unread(), "not shown (in the buffer when dropwatch stopped)"),
             (stack_failed, "without a stack (the kernel gave none)"),
             (self.missed, "missed (dropped while dropwatch handled another on the same processor)"),
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_plain_run_has_a_plain_account() {
-        let counters = Counters { seen: 9, matched: 5, lost: 1, stack_failed: 0 };
+        let counters = Counters { seen: 9, matched: 5, lost: 1, ..Counters::default() };
         let account = Account {
             counters,
             shown: 4,
@@ -87,11 +91,25 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_told() {
-        let counters = Counters { seen: 9, matched: 9, lost: 1, stack_failed: 2 };
+        let counters = Counters {
+            seen: 99,
+            matched: 29,
+            sampled_out: 15,
+            rate_limited: 5,
+            lost: 1,
+            stack_failed: 2,
+        };
         let account =
             Account { counters, shown: 3, missed: 7, malformed: 1, elapsed: Duration::ZERO };
         let text = account.to_string();
-        for part in ["4 not shown", "2 without a stack", "7 missed", "1 damaged"] {
+        for part in [
+            "15 left out by --sample",
+            "5 left out by --rate-limit",
+            "4 not shown",
+            "2 without a stack",
+            "7 missed",
+            "1 damaged",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -1,6 +1,8 @@
 //! A dropped packet, decoded.
 
-use dropwatch_common::record::COMM_LEN;
+use std::net::{IpAddr, SocketAddr};
+
+use dropwatch_common::record::{COMM_LEN, PACKET_LEN};
 
 /// One drop. A field that the kernel could not give is none, never a made-up value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +20,189 @@ pub struct Drop {
     /// Process id of that task.
     pub tgid: u32,
     /// Name of that task.
-    pub comm: Option<Comm>,
+    pub comm: Option<Name>,
+    /// Whether the task was at work itself or interrupted.
+    pub context: Option<Context>,
     /// EtherType in host byte order; 0 where the packet has none.
     pub protocol: Option<u16>,
     /// Length in bytes from the layer on at which the packet was dropped.
     pub len: Option<u32>,
-    /// Kernel address of the receiving socket, 0 where there is none; kernel 6.11 and later.
-    pub rx_sk: Option<u64>,
+    /// The device that the packet was at.
+    pub device: Option<Device>,
+    /// Index of the device that the packet came in by; 0 where it did not come in.
+    pub iif: Option<u32>,
+    /// Inode number of the network namespace, the device's or else the socket's.
+    pub netns: Option<u32>,
+    /// The socket that was to receive the packet, or else the one that it belongs to.
+    pub socket: Option<Socket>,
+    /// Whether the packet belongs to a socket: the sender's, or the receiver's where it was found
+    /// early.
+    pub owned: bool,
+    /// The packet's headers.
+    pub headers: Option<Headers>,
+    /// The VLAN tag beside the headers: tag protocol, and control information.
+    pub vlan: Option<(u16, u16)>,
     /// The kernel stack, where one was asked for.
     pub stack: Option<Stack>,
+}
+
+/// Which way a packet was going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// It was received by this machine, or this network namespace.
+    In,
+    /// It was sent from here.
+    Out,
+    /// It came in by one device and was to leave by another.
+    Forward,
+}
+
+impl Drop {
+    /// Which way the packet was going, where that can be told.
+    pub fn direction(&self) -> Option<Direction> {
+        if self.socket.as_ref().is_some_and(|socket| socket.receiver) {
+            return Some(Direction::In);
+        }
+        match (self.iif?, &self.device) {
+            // It has not come in yet, or never did: only what sends has a socket by then.
+            (0, _) => self.owned.then_some(Direction::Out),
+            (iif, Some(device)) if device.index != iif => Some(Direction::Forward),
+            _ => Some(Direction::In),
+        }
+    }
+}
+
+/// The context in which the kernel dropped a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// The running task's own.
+    Task,
+    /// A soft interrupt: the running task was interrupted.
+    Softirq,
+    /// A hardware interrupt.
+    Hardirq,
+    /// A non-maskable interrupt.
+    Nmi,
+}
+
+impl Context {
+    /// What `preempt_count` tells (`linux/preempt.h`, the same layout since 5.10: 8 bits each for
+    /// preemption and soft interrupts, 4 each for hard and non-maskable ones).
+    pub fn of_preempt_count(count: u32) -> Self {
+        // Each level of disabled soft interrupts counts 2, serving one counts 1.
+        const SERVING_SOFTIRQ: u32 = 1 << 8;
+        const HARDIRQ: u32 = 0xf << 16;
+        const NMI: u32 = 0xf << 20;
+        if count & NMI != 0 {
+            Self::Nmi
+        } else if count & HARDIRQ != 0 {
+            Self::Hardirq
+        } else if count & SERVING_SOFTIRQ != 0 {
+            Self::Softirq
+        } else {
+            Self::Task
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Softirq => "softirq",
+            Self::Hardirq => "hardirq",
+            Self::Nmi => "nmi",
+        }
+    }
+}
+
+/// A network device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name, which is unique in its network namespace.
+    pub name: Name,
+    /// Its index, likewise.
+    pub index: u32,
+    /// Its type, an `ARPHRD_*`.
+    pub kind: u16,
+}
+
+/// A socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// Kernel address of the `struct sock`.
+    pub address: u64,
+    /// Whether it was to receive the packet; kernel 6.11 and later tell. Otherwise the packet
+    /// belongs to it.
+    pub receiver: bool,
+    /// What is known of it; without BTF nothing is.
+    pub details: Option<SocketDetails>,
+}
+
+/// What all sockets have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketDetails {
+    /// Its family, an `AF_*`.
+    pub family: u16,
+    /// Its state, a `TCP_*` state.
+    pub state: u8,
+    /// Where it is bound to, for IP.
+    pub local: Option<SocketAddr>,
+    /// What it is connected to, for IP.
+    pub remote: Option<SocketAddr>,
+    /// The cookie, where somebody has asked for it.
+    pub cookie: Option<u64>,
+    /// What only full sockets have; those that begin or end a TCP connection are not.
+    pub full: Option<FullSocket>,
+}
+
+/// What full sockets have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FullSocket {
+    /// Its type, a `SOCK_*`.
+    pub kind: u16,
+    /// Its protocol, an `IPPROTO_*` for IP.
+    pub protocol: u16,
+    /// The user it belongs to.
+    pub uid: u32,
+    /// Inode number of its file, where a process has it open.
+    pub inode: Option<u64>,
+    /// Id of the cgroup that it was made in.
+    pub cgroup: Option<u64>,
+}
+
+/// The first bytes of a packet, and where the kernel had found headers in them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Headers {
+    pub(crate) bytes: [u8; PACKET_LEN],
+    pub(crate) len: usize,
+    /// How many bytes there were in one piece, at most 65535.
+    pub linear_len: usize,
+    /// Offset of the link-layer header.
+    pub mac: Option<usize>,
+    /// Offset of the network header.
+    pub network: Option<usize>,
+    /// Offset of the transport header.
+    pub transport: Option<usize>,
+}
+
+impl Headers {
+    /// The bytes that were copied.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len.min(PACKET_LEN)]
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Headers")
+            .field("mac", &self.mac)
+            .field("network", &self.network)
+            .field("transport", &self.transport)
+            .field("linear_len", &self.linear_len)
+            .field("bytes", &format_args!("{:02x?}", self.bytes()))
+            .finish()
+    }
 }
 
 /// The kernel stack of a drop.
@@ -38,16 +214,59 @@ pub enum Stack {
     Unavailable,
 }
 
-/// A task's name: up to 16 bytes that need not be text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Comm {
-    pub(crate) bytes: [u8; COMM_LEN],
-    pub(crate) len: usize,
+/// A task's or a device's name: up to 16 bytes that need not be text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Name {
+    bytes: [u8; COMM_LEN],
+    len: usize,
 }
 
-impl Comm {
+impl Name {
+    /// The name in a field that zero bytes fill up.
+    pub fn of_field(bytes: [u8; COMM_LEN]) -> Self {
+        let len = bytes.iter().position(|&byte| byte == 0).unwrap_or(COMM_LEN);
+        Self { bytes, len }
+    }
+
     /// The name's bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len.min(COMM_LEN)]
+        &self.bytes[..self.len]
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "\"{}\"", self.bytes().escape_ascii())
+    }
+}
+
+/// An IP address in the kernel's order: of 16 bytes, or of the first four of them.
+pub(crate) fn ip(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
+    match i32::from(family) {
+        libc::AF_INET => Some(IpAddr::from([bytes[0], bytes[1], bytes[2], bytes[3]])),
+        libc::AF_INET6 => Some(IpAddr::from(bytes)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_context_counts() {
+        for (count, context) in [
+            (0, Context::Task),
+            // Disabled preemption and soft interrupts.
+            (0x0000_0203, Context::Task),
+            (0x0000_0100, Context::Softirq),
+            (0x0000_0301, Context::Softirq),
+            (0x0001_0100, Context::Hardirq),
+            (0x0011_0101, Context::Nmi),
+            // No need to reschedule, on x86.
+            (0x8000_0000, Context::Task),
+        ] {
+            assert_eq!(Context::of_preempt_count(count), context, "{count:#x}");
+        }
     }
 }

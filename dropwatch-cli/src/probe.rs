@@ -15,15 +15,16 @@ use aya::{
     },
 };
 use dropwatch_common::{
-    config::{CONFIG_GLOBAL, Config as Globals, REASON_FILTER_GLOBAL, ReasonFilter},
+    config::{CONFIG_GLOBAL, Config as Globals},
     counters::Counters,
+    filter::{FILTERS_GLOBAL, Filters, REASON_FILTER_GLOBAL, ReasonFilter},
 };
 use log::debug;
 
 use crate::{
     config::Config,
     kernel::{Kernel, Tracepoint},
-    stand_in_btf,
+    stand_in_btf::{self, Kind},
 };
 
 /// The compiled program; `cargo xtask ebpf build` makes it.
@@ -44,6 +45,8 @@ struct Shared<T>(T);
 unsafe impl Pod for Shared<Globals> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<ReasonFilter> {}
+// SAFETY: as above.
+unsafe impl Pod for Shared<Filters> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<Counters> {}
 
@@ -79,8 +82,10 @@ impl Probe {
             ..Globals::EMPTY
         });
         match kernel.tracepoint {
-            Tracepoint::Btf { prototype, structs, qdisc_drop } => {
-                globals.0.structs = structs;
+            Tracepoint::Btf { prototype, layout, qdisc_drop } => {
+                globals.0.structs = layout.structs;
+                globals.0.vlan_present_mask = layout.vlan_present_mask.into();
+                globals.0.preempt_count = layout.preempt_count;
                 globals.0.has_rx_sk = prototype.rx_sk.into();
                 let coarse = kernel.reasons.coarse_qdisc_reason().filter(|_| qdisc_drop.is_some());
                 globals.0.coarse_qdisc_reason = coarse.map_or(0, |reason| reason.raw);
@@ -171,6 +176,8 @@ impl Probe {
         Ok(each.iter().fold(Counters::default(), |sum, Shared(one)| Counters {
             seen: sum.seen + one.seen,
             matched: sum.matched + one.matched,
+            sampled_out: sum.sampled_out + one.sampled_out,
+            rate_limited: sum.rate_limited + one.rate_limited,
             lost: sum.lost + one.lost,
             stack_failed: sum.stack_failed + one.stack_failed,
         }))
@@ -207,7 +214,7 @@ fn btf_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoi
 }
 
 fn load_btf_program(ebpf: &mut Ebpf, tracepoint: &str, typedef_id: u32) -> Result<()> {
-    let btf = stand_in_btf::with_typedef(&format!("btf_trace_{tracepoint}"), typedef_id)?;
+    let btf = stand_in_btf::with(Kind::Typedef, &format!("btf_trace_{tracepoint}"), typedef_id)?;
     btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refused)
 }
 

@@ -1,7 +1,7 @@
 //! `--reason`: from patterns to the filter that the kernel applies.
 
 use anyhow::Result;
-use dropwatch_common::config::{FILTER_REASONS, ReasonFilter};
+use dropwatch_common::filter::{FILTER_REASONS, ReasonFilter};
 use log::debug;
 use wildmatch::WildMatch;
 

@@ -130,7 +130,8 @@ impl<'a> Stream<'a> {
             }
             if empty {
                 let counters = probe.counters()?;
-                let settled = counters.matched <= counters.lost + self.rendered + self.malformed;
+                let left_out = counters.sampled_out + counters.rate_limited + counters.lost;
+                let settled = counters.matched <= left_out + self.rendered + self.malformed;
                 if settled || begin.elapsed() > SETTLE_TIME {
                     return Ok(true);
                 }

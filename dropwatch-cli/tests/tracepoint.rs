@@ -5,7 +5,7 @@ mod support;
 
 use dropwatch::kernel::{
     btf::Btf,
-    layout,
+    layout::{self, Layout},
     tracepoint::{self, Prototype},
 };
 use dropwatch_common::config::{NO_FIELD, StructOffsets};
@@ -122,8 +122,10 @@ fn a_kernel_without_the_tracepoint_is_told_so() {
 #[test]
 fn fields_are_found_through_anonymous_structs_and_unions() {
     let btf = open(&kernels::vmlinux("6.12"));
-    let offsets = layout::resolve(&btf).expect("all fields");
-    assert_eq!(offsets, StructOffsets { skb_protocol: 136, skb_len: 112, task_comm: 0x5c0 });
+    let Layout { structs, .. } = layout::resolve(&btf).expect("all fields");
+    let known =
+        StructOffsets { skb_protocol: 136, skb_len: 112, task_comm: 0x5c0, ..StructOffsets::NONE };
+    assert_eq!(structs, known);
     // What has a name is a member of its own, not a part of the struct around it.
     assert_eq!(btf.member_offset("sk_buff", "headers"), Some(128));
     assert_eq!(btf.member_offset("sk_buff", "nothing"), None);
@@ -144,8 +146,25 @@ fn a_bit_field_has_no_offset() {
     assert_eq!(btf.member_offset("flags", "first"), None);
     assert_eq!(btf.member_offset("flags", "byte"), None);
     assert_eq!(btf.member_offset("flags", "whole"), Some(4));
+    assert_eq!(btf.member_bit("flags", "first"), Some((0, 1)));
+    assert_eq!(btf.member_bit("flags", "byte"), None);
+    assert_eq!(btf.member_bit("flags", "whole"), None);
     assert_eq!(btf.member_offset("old", "odd"), None);
     assert_eq!(btf.member_offset("old", "even"), Some(2));
+}
+
+#[test]
+fn a_members_member_is_found_by_its_path() {
+    let mut btf = Builder::new();
+    let int = btf.int("int");
+    let common = btf.aggregate(kind::STRUCT, "ns_common", &[("ops", int, 0), ("inum", int, 64)]);
+    let hidden = btf.aggregate(kind::UNION, "", &[("ns", common, 32)]);
+    btf.aggregate(kind::STRUCT, "net", &[("count", int, 0), ("", hidden, 128)]);
+    let btf = open(&btf);
+    assert_eq!(btf.member_offset("net", "ns.inum"), Some((128 + 32 + 64) / 8));
+    for path in ["ns.nothing", "count.inum", "inum", "ns.", ".ns", "ns.inum.deeper"] {
+        assert_eq!(btf.member_offset("net", path), None, "{path}");
+    }
 }
 
 #[test]
@@ -155,7 +174,7 @@ fn a_missing_field_is_named() {
     btf.aggregate(kind::STRUCT, "sk_buff", &[("len", int, 64), ("protocol", int, 128)]);
     // Linux before 5.11 has no helper that gives the task, and then nobody reads it.
     let without_helper = layout::resolve(&open(&btf)).expect("what is needed");
-    assert_eq!(without_helper.task_comm, NO_FIELD);
+    assert_eq!(without_helper.structs.task_comm, NO_FIELD);
     kernels::helpers(&mut btf);
     let error = layout::resolve(&open(&btf)).expect_err("no comm").to_string();
     assert!(error.contains("comm") && error.contains("task_struct"), "{error}");

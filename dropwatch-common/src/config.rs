@@ -3,16 +3,11 @@
 //! They live in `.rodata`, which is frozen before the program is verified: the verifier knows
 //! their values, so a feature that is off is pruned and costs nothing.
 
-use core::hint::black_box;
-
 /// An offset for a field that this kernel does not have.
 pub const NO_FIELD: u32 = u32::MAX;
 
 /// Name of the `.rodata` global holding a [`Config`].
 pub const CONFIG_GLOBAL: &str = "CONFIG";
-
-/// Name of the `.rodata` global holding a [`ReasonFilter`].
-pub const REASON_FILTER_GLOBAL: &str = "REASON_FILTER";
 
 /// What the program reads and reports. Set once, before the program is loaded.
 #[repr(C)]
@@ -26,8 +21,12 @@ pub struct Config {
     pub has_reason: u32,
     /// 1 when the tracepoint passes `rx_sk` (kernel 6.11 and later).
     pub has_rx_sk: u32,
-    /// 1 to filter by [`ReasonFilter`].
+    /// 1 to filter by [`ReasonFilter`](crate::filter::ReasonFilter).
     pub filter_reasons: u32,
+    /// 1 to filter by the map `FUNCTIONS`.
+    pub filter_functions: u32,
+    /// 1 to filter by the map `HOSTS`.
+    pub filter_hosts: u32,
     /// 1 to send a stack with each record.
     pub stacks: u32,
     /// Bytes waiting in the ring from which on the reader is woken without delay.
@@ -35,12 +34,20 @@ pub struct Config {
     /// The core reason for which the tracepoint `qdisc_drop` tells a finer one (kernel 7.1 and
     /// later); 0 where there is none.
     pub coarse_qdisc_reason: u32,
+    /// The bit in the byte at [`StructOffsets::skb_vlan_present`].
+    pub vlan_present_mask: u32,
+    /// Where the kernel keeps `preempt_count`.
+    pub preempt_count: PreemptCount,
+    /// One of so many matched drops is sent, chosen by chance; 0 and 1 for all.
+    pub sample: u32,
+    /// So many drops are sent in a second at most; 0 for all.
+    pub rate_limit: u32,
 }
 
 impl Config {
     /// Knows no field and asks for nothing.
     pub const EMPTY: Self = Self {
-        structs: StructOffsets { skb_protocol: NO_FIELD, skb_len: NO_FIELD, task_comm: NO_FIELD },
+        structs: StructOffsets::NONE,
         event: EventOffsets {
             location: NO_FIELD,
             protocol: NO_FIELD,
@@ -50,22 +57,146 @@ impl Config {
         has_reason: 0,
         has_rx_sk: 0,
         filter_reasons: 0,
+        filter_functions: 0,
+        filter_hosts: 0,
         stacks: 0,
         wake_at: 0,
         coarse_qdisc_reason: 0,
+        vlan_present_mask: 0,
+        preempt_count: PreemptCount { in_task: NO_FIELD, from_rq: 0 },
+        sample: 0,
+        rate_limit: 0,
     };
 }
 
-/// Byte offsets of fields in kernel structs, or [`NO_FIELD`].
+/// Where the kernel keeps `preempt_count`, the nesting of its contexts.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StructOffsets {
+pub struct PreemptCount {
+    /// Its offset in `task_struct`, or [`NO_FIELD`].
+    pub in_task: u32,
+    /// Its distance from the processor's `struct rq`, where both are per-CPU variables; or 0.
+    pub from_rq: i32,
+}
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $field:ident,)+) => {
+        /// Byte offsets of fields in kernel structs, or [`NO_FIELD`].
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct StructOffsets {
+            $($(#[$doc])* pub $field: u32,)+
+        }
+
+        impl StructOffsets {
+            /// Knows no field.
+            pub const NONE: Self = Self { $($field: NO_FIELD,)+ };
+        }
+    };
+}
+
+offsets! {
     /// `sk_buff::protocol`, 2 bytes in network byte order.
-    pub skb_protocol: u32,
+    skb_protocol,
     /// `sk_buff::len`, 4 bytes.
-    pub skb_len: u32,
+    skb_len,
+    /// `sk_buff::head`, a pointer to the buffer.
+    skb_head,
+    /// `sk_buff::tail`, 4 bytes: where the linear part ends, from `head` on.
+    skb_tail,
+    /// `sk_buff::mac_header`, 2 bytes, from `head` on; all ones where it is not set.
+    skb_mac_header,
+    /// `sk_buff::network_header`, likewise; 0 where it is not set.
+    skb_network_header,
+    /// `sk_buff::transport_header`, likewise; all ones where it is not set.
+    skb_transport_header,
+    /// `sk_buff::skb_iif`, 4 bytes.
+    skb_iif,
+    /// `sk_buff::dev`, a pointer to a `net_device`, or something else: it is in a union.
+    skb_dev,
+    /// `sk_buff::sk`, a pointer to a `sock`; in a union before 6.8.
+    skb_sk,
+    /// `sk_buff::vlan_proto`, 2 bytes in network byte order.
+    skb_vlan_proto,
+    /// `sk_buff::vlan_tci`, 2 bytes.
+    skb_vlan_tci,
+    /// The byte with the bit `sk_buff::vlan_present`, before 6.2; later a VLAN tag is present
+    /// where `vlan_proto` is not 0.
+    skb_vlan_present,
+    /// `net_device::ifindex`, 4 bytes.
+    dev_ifindex,
+    /// `net_device::name`, 16 bytes.
+    dev_name,
+    /// `net_device::type`, 2 bytes.
+    dev_type,
+    /// `net_device::nd_net`, a pointer to a `net`.
+    dev_net,
+    /// `net_device::_tx`, a pointer to `netdev_queue`s.
+    dev_tx,
+    /// `netdev_queue::dev`, a pointer back to the `net_device`.
+    queue_dev,
+    /// `net::ns.inum`, 4 bytes.
+    net_inum,
+    /// `sock_common::skc_family`, 2 bytes.
+    sk_family,
+    /// `sock_common::skc_state`, 1 byte.
+    sk_state,
+    /// `sock_common::skc_num`, 2 bytes.
+    sk_num,
+    /// `sock_common::skc_dport`, 2 bytes in network byte order.
+    sk_dport,
+    /// `sock_common::skc_rcv_saddr`, 4 bytes.
+    sk_rcv_saddr,
+    /// `sock_common::skc_daddr`, 4 bytes.
+    sk_daddr,
+    /// `sock_common::skc_v6_rcv_saddr`, 16 bytes; not there without IPv6.
+    sk_v6_rcv_saddr,
+    /// `sock_common::skc_v6_daddr`, 16 bytes; not there without IPv6.
+    sk_v6_daddr,
+    /// `sock_common::skc_net`, a pointer to a `net`.
+    sk_net,
+    /// `sock_common::skc_cookie`, 8 bytes.
+    sk_cookie,
+    /// `sock::sk_type`, 2 bytes.
+    sk_type,
+    /// `sock::sk_protocol`, 2 bytes.
+    sk_protocol,
+    /// `sock::sk_uid`, 4 bytes.
+    sk_uid,
+    /// `sock::sk_socket`, a pointer to a `socket`.
+    sk_socket,
+    /// `sock::sk_cgrp_data.cgroup`, a pointer to a `cgroup`.
+    sk_cgroup,
+    /// `socket::file`, a pointer to a `file`.
+    socket_file,
+    /// `socket::sk`, a pointer to a `sock`.
+    socket_sk,
+    /// `file::f_inode`, a pointer to an `inode`.
+    file_inode,
+    /// `inode::i_ino`, 8 bytes.
+    inode_number,
+    /// `cgroup::kn`, a pointer to a `kernfs_node`.
+    cgroup_kn,
+    /// `kernfs_node::id`, 8 bytes.
+    kn_id,
     /// `task_struct::comm`, 16 bytes.
-    pub task_comm: u32,
+    task_comm,
+    /// `task_struct::se.cfs_rq`, a pointer to a `cfs_rq`; not there without fair group scheduling.
+    task_cfs_rq,
+    /// `cfs_rq::rq`, a pointer to an `rq`; likewise.
+    cfs_rq_rq,
+    /// `rq::cpu`, 4 bytes.
+    rq_cpu,
+    /// `task_struct::tgid`, 4 bytes.
+    task_tgid,
+    /// `task_struct::pid`, 4 bytes.
+    task_pid,
+    /// `task_struct::group_leader`, a pointer to a `task_struct`.
+    task_group_leader,
+    /// `task_struct::nsproxy`, a pointer to an `nsproxy`.
+    task_nsproxy,
+    /// `nsproxy::net_ns`, a pointer to a `net`.
+    nsproxy_net,
 }
 
 /// Byte offsets of fields in the trace event `skb:kfree_skb`, or [`NO_FIELD`]. They stand in
@@ -81,91 +212,4 @@ pub struct EventOffsets {
     pub reason: u32,
     /// `rx_sk`, 8 bytes.
     pub rx_sk: u32,
-}
-
-/// Subsystems that [`ReasonFilter`] can hold; kernels up to 7.3 have at most 4.
-pub const FILTER_SUBSYSTEMS: usize = 16;
-/// Reasons of one subsystem that [`ReasonFilter`] can hold; kernels up to 7.3 have at most 132.
-pub const FILTER_REASONS: usize = 512;
-
-const WORD_BITS: usize = u64::BITS as usize;
-const WORDS: usize = FILTER_SUBSYSTEMS * FILTER_REASONS / WORD_BITS;
-const _: () = assert!(WORDS.is_power_of_two());
-
-/// The drop reasons that pass: one bit for each, plus one answer for all that have no bit.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReasonFilter {
-    bits: [u64; WORDS],
-    /// 1 when a reason that is beyond the bits passes.
-    others: u64,
-}
-
-impl ReasonFilter {
-    /// A filter that passes all reasons, or none.
-    pub const fn new(pass: bool) -> Self {
-        Self { bits: [if pass { u64::MAX } else { 0 }; WORDS], others: pass as u64 }
-    }
-
-    /// Lets the raw reason pass, or not. Answers false for a reason that has no bit.
-    pub fn set(&mut self, reason: u32, pass: bool) -> bool {
-        let Some((word, mask)) = Self::position(reason) else { return false };
-        if pass {
-            self.bits[word] |= mask;
-        } else {
-            self.bits[word] &= !mask;
-        }
-        true
-    }
-
-    /// Whether the raw reason passes.
-    #[inline(always)]
-    pub fn passes(&self, reason: u32) -> bool {
-        match Self::position(reason) {
-            Some((word, mask)) => self.bits[word] & mask != 0,
-            None => self.others != 0,
-        }
-    }
-
-    /// Word and mask of a reason's bit. The high 16 bits of a reason are its subsystem.
-    #[inline(always)]
-    fn position(reason: u32) -> Option<(usize, u64)> {
-        let (subsystem, number) = ((reason >> 16) as usize, (reason & 0xffff) as usize);
-        if subsystem >= FILTER_SUBSYSTEMS || number >= FILTER_REASONS {
-            return None;
-        }
-        let bit = subsystem * FILTER_REASONS + number;
-        // The mask changes nothing. It shows the verifier that the index is in bounds, which that
-        // of Linux 6.1 cannot see by itself; the compiler, which can, must not take it away.
-        Some((black_box(bit / WORD_BITS) & (WORDS - 1), 1 << (bit % WORD_BITS)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bit_changes_one_reason_only() {
-        let mut filter = ReasonFilter::new(false);
-        for reason in [0, 63, 64, 511, 0x3_0001, 0xf_01ff] {
-            assert!(!filter.passes(reason));
-            assert!(filter.set(reason, true));
-            assert!(filter.passes(reason));
-            assert!(!filter.passes(reason ^ 1));
-            assert!(!filter.passes(reason ^ 0x1_0000));
-            assert!(filter.set(reason, false));
-            assert_eq!(filter, ReasonFilter::new(false));
-        }
-    }
-
-    #[test]
-    fn reasons_without_a_bit_follow_the_default() {
-        for reason in [512, 0x10_0000, 0xffff_0001, u32::MAX] {
-            let mut filter = ReasonFilter::new(true);
-            assert!(!filter.set(reason, false));
-            assert!(filter.passes(reason));
-            assert!(!ReasonFilter::new(false).passes(reason));
-        }
-    }
 }

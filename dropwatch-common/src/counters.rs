@@ -8,8 +8,12 @@ pub struct Counters {
     pub seen: u64,
     /// Of these, drops that passed the filters.
     pub matched: u64,
-    /// Of these, drops whose record found no room in the ring.
+    /// Of these, drops that sampling left out.
+    pub sampled_out: u64,
+    /// Of the rest, drops that were more than the limit of a second.
+    pub rate_limited: u64,
+    /// Of the rest, drops whose record found no room in the ring.
     pub lost: u64,
-    /// Matched drops for which a stack was asked and none could be taken.
+    /// Drops for which a stack was asked and none could be taken.
     pub stack_failed: u64,
 }

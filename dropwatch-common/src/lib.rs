@@ -7,5 +7,7 @@
 
 pub mod config;
 pub mod counters;
+pub mod filter;
+pub mod owner;
 pub mod reader;
 pub mod record;

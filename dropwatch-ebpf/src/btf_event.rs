@@ -1,82 +1,156 @@
-//! Describing a drop through BTF. The tracepoint's arguments are those of
+//! A drop through BTF. The tracepoint's arguments are those of
 //! `trace_kfree_skb(skb, location[, reason[, rx_sk]])`: `reason` came with Linux 5.17, `rx_sk`
 //! with 6.11.
 
 use core::ffi::c_void;
 
-use aya_ebpf::{
-    helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns},
-    programs::BtfTracePointContext,
-};
+use aya_ebpf::programs::BtfTracePointContext;
 use dropwatch_common::record::{
-    DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_RX_SK,
+    DropRecord, FLAG_DEVICE, FLAG_IIF, FLAG_LEN, FLAG_NETNS, FLAG_OWNED, FLAG_PROTOCOL,
+    FLAG_REASON, FLAG_RECEIVER, FLAG_VLAN,
 };
 
-use crate::{globals, qdisc, task};
+use crate::{
+    globals::config,
+    kernel::Struct,
+    packet::{self, Headers},
+    qdisc,
+    skb::Skb,
+    socket::{self, Socket},
+    source::Source,
+    task,
+};
 
-/// The raw drop reason, where the tracepoint passes one.
-#[inline(always)]
-pub fn reason(ctx: &BtfTracePointContext) -> Option<u32> {
-    globals::has_reason().then(|| qdisc::finest_reason(ctx.arg(0), ctx.arg(2)))
+/// The tracepoint's arguments.
+pub struct BtfEvent<'a> {
+    ctx: &'a BtfTracePointContext,
+    reason: Option<u32>,
 }
 
-/// Everything that the record of a drop holds but its stack.
-#[inline(always)]
-pub fn describe(ctx: &BtfTracePointContext, reason: Option<u32>) -> DropRecord {
-    let skb = Skb(ctx.arg(0));
-    let (pid, tgid) = task::ids();
-    let mut record = DropRecord {
-        // SAFETY: the helper takes nothing and always succeeds.
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-        // SAFETY: as above.
-        cpu: unsafe { bpf_get_smp_processor_id() },
-        location: ctx.arg(1),
-        pid,
-        tgid,
-        ..DropRecord::default()
-    };
-    if let Some(reason) = reason {
-        record.flags |= FLAG_REASON;
-        record.reason = reason;
+impl<'a> BtfEvent<'a> {
+    #[inline(always)]
+    pub fn new(ctx: &'a BtfTracePointContext) -> Self {
+        let reason =
+            (config!(has_reason) != 0).then(|| qdisc::finest_reason(ctx.arg(0), ctx.arg(2)));
+        Self { ctx, reason }
     }
-    if let Some(protocol) = skb.protocol() {
-        record.flags |= FLAG_PROTOCOL;
-        record.protocol = protocol;
+
+    #[inline(always)]
+    fn skb(&self) -> Skb {
+        Skb::new(Struct::new(self.ctx.arg(0)))
     }
-    if let Some(len) = skb.len() {
-        record.flags |= FLAG_LEN;
-        record.len = len;
+
+    /// The socket that was to receive the packet.
+    #[inline(always)]
+    fn receiver(&self) -> Option<Socket> {
+        if config!(has_rx_sk) == 0 {
+            return None;
+        }
+        let sock: *const c_void = self.ctx.arg(3);
+        (!sock.is_null()).then(|| Socket::new(Struct::new(sock)))
     }
-    if globals::has_rx_sk() {
-        record.flags |= FLAG_RX_SK;
-        record.rx_sk = ctx.arg(3);
-    }
-    if let Some(comm) = task::comm_by_btf().or_else(task::comm_by_helper) {
-        record.flags |= FLAG_COMM;
-        record.comm = comm;
-    }
-    record
 }
 
-/// A `struct sk_buff` of the kernel, behind a pointer that the verifier knows the type of: it
-/// checks each load against the kernel's BTF, so that no helper has to be called.
-#[derive(Clone, Copy)]
-struct Skb(*const c_void);
-
-impl Skb {
-    /// The EtherType in host byte order.
+impl Source for BtfEvent<'_> {
     #[inline(always)]
-    fn protocol(self) -> Option<u16> {
-        let offset = globals::skb_protocol()?;
-        // SAFETY: this kernel's sk_buff has a field of this type at this offset.
-        Some(u16::from_be(unsafe { self.0.byte_add(offset).cast::<u16>().read_volatile() }))
+    fn reason(&self) -> Option<u32> {
+        self.reason
     }
 
-    /// The length in bytes.
     #[inline(always)]
-    fn len(self) -> Option<u32> {
-        let offset = globals::skb_len()?;
-        // SAFETY: as above.
-        Some(unsafe { self.0.byte_add(offset).cast::<u32>().read_volatile() })
+    fn location(&self) -> u64 {
+        self.ctx.arg(1)
     }
+
+    #[inline(always)]
+    fn protocol(&self) -> Option<u16> {
+        self.skb().protocol()
+    }
+
+    #[inline(always)]
+    fn len(&self) -> Option<u32> {
+        self.skb().len()
+    }
+
+    #[inline(always)]
+    fn netns(&self) -> Option<u32> {
+        if let Some(netns) = self.skb().device().and_then(|device| device.netns()) {
+            return Some(netns);
+        }
+        if let Some(socket) = self.receiver() {
+            return socket.netns();
+        }
+        self.skb().socket()?.netns()
+    }
+
+    #[inline(always)]
+    fn interface_index(&self) -> Option<u32> {
+        match self.skb().device() {
+            Some(device) => device.index(),
+            None => self.skb().iif().filter(|&index| index != 0),
+        }
+    }
+
+    #[inline(always)]
+    fn interface_name(&self) -> Option<[u64; 2]> {
+        self.skb().device()?.name()
+    }
+
+    #[inline(always)]
+    fn headers(&self) -> Headers {
+        packet::headers(self.skb())
+    }
+
+    #[inline(always)]
+    fn describe(&self, record: &mut DropRecord) {
+        let skb = self.skb();
+        let mut flags = 0;
+        record.location = self.location();
+        record.reason = known(self.reason, FLAG_REASON, &mut flags);
+        record.protocol = known(skb.protocol(), FLAG_PROTOCOL, &mut flags);
+        record.len = known(skb.len(), FLAG_LEN, &mut flags);
+
+        let device = skb.device();
+        let name = device.and_then(|device| device.name());
+        // SAFETY: both are 16 bytes of integers.
+        record.device.name = unsafe { core::mem::transmute(name.unwrap_or_default()) };
+        record.device.index = known(device.and_then(|it| it.index()), FLAG_DEVICE, &mut flags);
+        record.device.kind = device.and_then(|device| device.kind()).unwrap_or(0);
+        record.device.skb_iif = known(skb.iif(), FLAG_IIF, &mut flags);
+        record.device.reserved = 0;
+        let mut netns = device.and_then(|device| device.netns());
+
+        let owner = skb.socket();
+        if owner.is_some() {
+            flags |= FLAG_OWNED;
+        }
+        if let Some(socket) = self.receiver() {
+            flags |= FLAG_RECEIVER | socket.describe(&mut record.socket);
+            netns = netns.or_else(|| socket.netns());
+        } else if let Some(socket) = owner {
+            flags |= socket.describe(&mut record.socket);
+            netns = netns.or_else(|| socket.netns());
+        } else {
+            socket::empty(&mut record.socket);
+        }
+        record.device.netns = known(netns, FLAG_NETNS, &mut flags);
+
+        flags |= packet::describe(skb, &mut record.packet);
+        let vlan = skb.vlan();
+        if vlan.is_some() {
+            flags |= FLAG_VLAN;
+        }
+        record.packet.vlan_proto = vlan.as_ref().map_or(0, |tag| tag.proto);
+        record.packet.vlan_tci = vlan.as_ref().map_or(0, |tag| tag.tci);
+        record.flags = flags | task::describe(record);
+    }
+}
+
+/// A value or 0, with its flag where it is known.
+#[inline(always)]
+pub fn known<T: Default>(value: Option<T>, flag: u32, flags: &mut u32) -> T {
+    if value.is_some() {
+        *flags |= flag;
+    }
+    value.unwrap_or_default()
 }

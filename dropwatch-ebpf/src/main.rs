@@ -7,13 +7,23 @@
 
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod btf_event;
+mod context;
+mod device;
 mod filter;
 mod globals;
+mod kernel;
 mod maps;
+mod owners;
+mod packet;
 mod qdisc;
 mod ring;
+mod sample;
+mod skb;
+mod socket;
+mod source;
 mod stack;
 mod task;
 mod trace_event;
@@ -23,13 +33,13 @@ use aya_ebpf::{
     macros::{btf_tracepoint, tracepoint},
     programs::{BtfTracePointContext, TracePointContext},
 };
-use dropwatch_common::record::DropRecord;
+
+use crate::{btf_event::BtfEvent, globals::config, source::Source, trace_event::TraceEvent};
 
 /// For kernels with BTF: reads the skb and the task where BTF says their fields are.
 #[btf_tracepoint(function = "kfree_skb")]
 pub fn kfree_skb(ctx: BtfTracePointContext) -> i32 {
-    let reason = btf_event::reason(&ctx);
-    report(&ctx, reason, || btf_event::describe(&ctx, reason));
+    report(&ctx, &BtfEvent::new(&ctx));
     0
 }
 
@@ -43,23 +53,25 @@ pub fn qdisc_drop(ctx: BtfTracePointContext) -> i32 {
 /// For kernels without: reads what the trace event has.
 #[tracepoint(category = "skb", name = "kfree_skb")]
 pub fn kfree_skb_event(ctx: TracePointContext) -> u32 {
-    let reason = trace_event::reason(&ctx);
-    report(&ctx, reason, || trace_event::describe(&ctx, reason));
+    report(&ctx, &TraceEvent::new(&ctx));
     0
 }
 
 #[inline(always)]
-fn report(ctx: &impl EbpfContext, reason: Option<u32>, describe: impl FnOnce() -> DropRecord) {
+fn report(ctx: &impl EbpfContext, drop: &impl Source) {
     let Some(counters) = maps::counters() else { return };
     counters.seen += 1;
-    if !filter::passes(reason) {
+    if !filter::passes(drop) {
         return;
     }
     counters.matched += 1;
-    if globals::stacks() {
-        stack::send(ctx, counters, describe());
+    if !sample::takes(counters) {
+        return;
+    }
+    if config!(stacks) != 0 {
+        stack::send(ctx, counters, drop);
     } else {
-        ring::send(counters, describe());
+        ring::send(counters, drop);
     }
 }
 

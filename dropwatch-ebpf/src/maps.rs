@@ -1,12 +1,13 @@
 //! The maps that the program shares with the tool.
 
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, PerCpuArray, RingBuf},
+    maps::{Array, LpmTrie, PerCpuArray, RingBuf},
 };
 use dropwatch_common::{counters::Counters, reader};
 
-use crate::{qdisc::QdiscDrop, stack::Scratch};
+use crate::{qdisc::QdiscDrop, sample::Window, stack::Scratch};
 
 /// Records on their way to the tool, which sets the size.
 #[map]
@@ -19,11 +20,28 @@ static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static READER: Array<u32> = Array::with_max_entries(1, 0);
 
+/// Where functions are, with what the filter says to them; the tool sets the size.
+#[map]
+pub static FUNCTIONS: LpmTrie<[u8; 8], u32> = LpmTrie::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Networks, IPv4 mapped into IPv6, with what the filter says to them; the tool sets the size.
+#[map]
+pub static HOSTS: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+#[map]
+static WINDOW: Array<Window> = Array::with_max_entries(1, 0);
+
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
 static QDISC_DROP: PerCpuArray<QdiscDrop> = PerCpuArray::with_max_entries(1, 0);
+
+/// What all processors together have sent in this second.
+#[inline(always)]
+pub fn window() -> Option<*mut Window> {
+    WINDOW.get_ptr_mut(0)
+}
 
 /// What a queue discipline dropped last on this processor.
 #[inline(always)]

@@ -3,14 +3,15 @@
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use dropwatch_common::{counters::Counters, record::DropRecord};
 
-use crate::{globals, maps, maps::RECORDS};
+use crate::{globals::config, maps, maps::RECORDS, source::Source};
 
-/// Sends a record without a stack, or counts it as lost.
+/// Describes a drop in the ring itself, or counts it as lost.
 #[inline(always)]
-pub fn send(counters: &mut Counters, record: DropRecord) {
+pub fn send(counters: &mut Counters, drop: &impl Source) {
     match RECORDS.reserve::<DropRecord>(0) {
         Some(mut entry) => {
-            entry.write(record);
+            // SAFETY: the place is the record's, and made of integers, for which any bits do.
+            drop.describe(unsafe { entry.assume_init_mut() });
             entry.submit(wake_up_flags());
         }
         None => counters.lost += 1,
@@ -28,7 +29,7 @@ pub fn send_bytes(counters: &mut Counters, bytes: &[u8]) {
 #[inline(always)]
 fn wake_up_flags() -> u64 {
     let filled = || RECORDS.query(BPF_RB_AVAIL_DATA as u64);
-    if maps::take_wake_up(globals::wake_at(), filled) {
+    if maps::take_wake_up(config!(wake_at) as u64, filled) {
         BPF_RB_FORCE_WAKEUP as u64
     } else {
         BPF_RB_NO_WAKEUP as u64

@@ -9,7 +9,7 @@ use dropwatch_common::{
     record::{DropRecord, FLAG_STACK_FAILED, MAX_STACK_DEPTH},
 };
 
-use crate::{maps, ring};
+use crate::{maps, ring, source::Source};
 
 /// A record of full size. It is too large for the program's own stack of 512 bytes.
 #[repr(C)]
@@ -26,9 +26,9 @@ const _: () = assert!((SIZE_MASK + 1).is_power_of_two());
 /// Sends a record with the kernel stack behind it. Where none can be taken, the record says so
 /// and goes alone.
 #[inline(always)]
-pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, record: DropRecord) {
+pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source) {
     let Some(scratch) = maps::scratch() else { return };
-    scratch.record = record;
+    drop.describe(&mut scratch.record);
     let capacity = MAX_STACK_DEPTH * ADDRESS_SIZE;
     // SAFETY: the kernel writes at most `capacity` bytes, and the addresses have as many.
     let size = unsafe {
@@ -37,7 +37,7 @@ pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, record: DropRecord)
     let size = if size > 0 && size <= capacity as i64 {
         size as usize
     } else {
-        debug!(ctx, "no stack for the drop at {:x}: bpf_get_stack gave {}", record.location, size);
+        debug!(ctx, "no stack for the drop at {:x}: bpf_get_stack gave {}", drop.location(), size);
         counters.stack_failed += 1;
         scratch.record.flags |= FLAG_STACK_FAILED;
         0
@@ -45,7 +45,7 @@ pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, record: DropRecord)
     // The mask changes nothing. It shows the verifier that the size is in bounds, which that of
     // Linux 6.1 cannot see by itself; the compiler, which can, must not take it away.
     let size = black_box(size) & SIZE_MASK;
-    scratch.record.stack_len = (size / ADDRESS_SIZE) as u32;
+    scratch.record.stack_len = (size / ADDRESS_SIZE) as u16;
     let start = (&raw const *scratch).cast::<u8>();
     // SAFETY: the record and `size` bytes of addresses were written just now.
     let bytes = unsafe { core::slice::from_raw_parts(start, size_of::<DropRecord>() + size) };

@@ -3,11 +3,32 @@
 
 use aya_ebpf::helpers::{
     bpf_get_current_comm,
-    generated::{bpf_get_current_pid_tgid, bpf_get_current_task_btf},
+    generated::{
+        bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_get_smp_processor_id,
+        bpf_ktime_get_boot_ns,
+    },
 };
-use dropwatch_common::record::COMM_LEN;
+use dropwatch_common::record::{DropRecord, FLAG_COMM, FLAG_CONTEXT};
 
-use crate::globals;
+use crate::{btf_event::known, context, globals::offset, kernel::Struct};
+
+/// Writes when, on which processor and in which task the drop happened, and gives the flags that
+/// say what of it is known.
+#[inline(always)]
+pub fn describe(record: &mut DropRecord) -> u32 {
+    let mut flags = 0;
+    (record.pid, record.tgid) = ids();
+    // SAFETY: the helper takes nothing and always succeeds.
+    record.boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+    // SAFETY: as above.
+    record.cpu = unsafe { bpf_get_smp_processor_id() };
+    record.preempt_count = known(context::preempt_count(), FLAG_CONTEXT, &mut flags);
+    let comm = known(comm_words(), FLAG_COMM, &mut flags);
+    // SAFETY: both are 16 bytes of integers.
+    record.comm = unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) };
+    record.stack_len = 0;
+    flags
+}
 
 /// Thread id and process id.
 #[inline(always)]
@@ -17,23 +38,17 @@ pub fn ids() -> (u32, u32) {
     (ids as u32, (ids >> 32) as u32)
 }
 
-/// The task's name, or none where the kernel's `task_struct` is not known.
+/// The task's name as two words of 8 bytes each in the order of memory.
 ///
-/// Two loads from the task cost a small part of what `bpf_get_current_comm` does.
+/// Two loads from the task cost a small part of what `bpf_get_current_comm` does, which is asked
+/// where the kernel's `task_struct` is not known.
 #[inline(always)]
-pub fn comm_by_btf() -> Option<[u8; COMM_LEN]> {
-    let offset = globals::task_comm()?;
-    // SAFETY: `comm` is an array of COMM_LEN bytes at this offset of the running task, and
-    // the verifier checks both loads against the kernel's BTF.
-    unsafe {
-        let comm = bpf_get_current_task_btf().byte_add(offset).cast::<u64>();
-        let halves = [comm.read_volatile(), comm.add(1).read_volatile()];
-        Some(core::mem::transmute::<[u64; 2], [u8; COMM_LEN]>(halves))
-    }
-}
-
-/// The task's name, where the kernel has no BTF.
-#[inline(always)]
-pub fn comm_by_helper() -> Option<[u8; COMM_LEN]> {
-    bpf_get_current_comm().ok()
+pub fn comm_words() -> Option<[u64; 2]> {
+    let Some(offset) = offset!(task_comm) else {
+        // SAFETY: both are 16 bytes of integers.
+        return bpf_get_current_comm().ok().map(|comm| unsafe { core::mem::transmute(comm) });
+    };
+    // SAFETY: the helper takes nothing and always succeeds.
+    let task = Struct::new(unsafe { bpf_get_current_task_btf() }.cast());
+    Some([task.read(offset), task.read(offset + size_of::<u64>())])
 }

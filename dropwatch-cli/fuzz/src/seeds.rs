@@ -1,12 +1,11 @@
 //! Inputs to begin with: kernels and modules in small, a trace event, and records of each kind.
 
-use dropwatch_common::record::{
-    DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_RX_SK, FLAG_STACK_FAILED,
-};
+use dropwatch_common::record::{DropRecord, FLAG_STACK_FAILED};
 
 use super::{VERSION, kernels};
 
-const ALL: u16 = FLAG_REASON | FLAG_PROTOCOL | FLAG_LEN | FLAG_COMM | FLAG_RX_SK;
+/// Every flag but the one that says that there is no stack.
+const ALL: u32 = u32::MAX & !FLAG_STACK_FAILED;
 /// As on Linux 6.18, with fewer reasons.
 const TRACE_EVENT: &str = "\
 name: kfree_skb
@@ -54,7 +53,7 @@ pub fn record() -> Vec<Vec<u8>> {
                 reason: 3,
                 comm: *b"a \x1b\xff\"\\\xc3\xa4\0\0\0\0\0\0\0\0",
                 flags,
-                stack_len: stack.len() as u32,
+                stack_len: stack.len() as u16,
                 ..DropRecord::default()
             };
             let mut seed = vec![how];

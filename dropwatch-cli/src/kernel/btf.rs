@@ -155,44 +155,75 @@ impl Btf {
     }
 
     /// Byte offset of a struct's member, those of anonymous structs and unions within it
-    /// included. None where there is no such struct or member, or it is a bit field.
-    pub fn member_offset(&self, struct_name: &str, member: &str) -> Option<u32> {
+    /// included; `ns.inum` is a member's member. None where there is no such struct or member, or
+    /// it is a bit field.
+    pub fn member_offset(&self, struct_name: &str, path: &str) -> Option<u32> {
+        let (bits, bit_size) = self.member(struct_name, path)?;
+        (bit_size == 0 && bits % u8::BITS == 0).then_some(bits / u8::BITS)
+    }
+
+    /// Byte offset of a struct's bit field of one bit, and the bit's mask in that byte.
+    pub fn member_bit(&self, struct_name: &str, member: &str) -> Option<(u32, u8)> {
+        let (bits, bit_size) = self.member(struct_name, member)?;
+        (bit_size == 1).then_some((bits / u8::BITS, 1 << (bits % u8::BITS)))
+    }
+
+    /// Offset in bits of a struct's member, and its size in bits where it is a bit field.
+    fn member(&self, struct_name: &str, path: &str) -> Option<(u32, u32)> {
         let types = self.types.resolve_types_by_name(struct_name).ok()?;
-        let bits = types.iter().find_map(|each| match each {
-            Type::Struct(found) => self.member_bits(found, member, MAX_DEPTH, &mut HashSet::new()),
+        types.iter().find_map(|each| match each {
+            Type::Struct(found) => self.member_in(found, path, MAX_DEPTH, &mut HashSet::new()),
             _ => None,
-        })?;
-        (bits % u8::BITS == 0).then_some(bits / u8::BITS)
+        })
     }
 
     /// Structs that were searched in vain are not searched again: damaged BTF can have one contain
     /// itself many times.
-    fn member_bits(
+    fn member_in(
         &self,
         outer: &btf_rs::Struct,
-        wanted: &str,
+        path: &str,
         depth: usize,
         searched: &mut HashSet<u32>,
-    ) -> Option<u32> {
+    ) -> Option<(u32, u32)> {
         let depth = depth.checked_sub(1)?;
+        let (wanted, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
         outer.members.iter().find_map(|member| {
             let name = self.types.resolve_name(member).ok()?;
-            if name == wanted {
-                return member
-                    .bitfield_size()
-                    .is_none_or(|size| size == 0)
-                    .then(|| member.bit_offset());
-            }
-            if !name.is_empty() || !searched.insert(member.get_type_id()?) {
-                return None;
-            }
+            let rest = match rest {
+                None if name == wanted => {
+                    return Some((member.bit_offset(), member.bitfield_size().unwrap_or(0).into()));
+                }
+                Some(rest) if name == wanted => rest,
+                _ if name.is_empty() && searched.insert(member.get_type_id()?) => path,
+                _ => return None,
+            };
             match self.types.resolve_chained_type(member).ok()? {
                 Type::Struct(inner) | Type::Union(inner) => {
-                    let bits = self.member_bits(&inner, wanted, depth, searched)?;
-                    member.bit_offset().checked_add(bits)
+                    let (bits, size) = self.member_in(&inner, rest, depth, searched)?;
+                    Some((member.bit_offset().checked_add(bits)?, size))
                 }
                 _ => None,
             }
+        })
+    }
+
+    /// The id of the function of this name.
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        self.id_of(name, |found| matches!(found, Type::Func(_)))
+    }
+
+    /// Where in a section of the kernel's image a variable is, in bytes from its begin.
+    pub fn variable_offset(&self, section: &str, name: &str) -> Option<u32> {
+        let sections = self.types.resolve_types_by_name(section).ok()?;
+        let ids = self.types.resolve_ids_by_name(name).ok()?;
+        sections.iter().find_map(|each| match each {
+            Type::Datasec(found) => {
+                let is_meant = |of: Option<u32>| of.is_some_and(|of| ids.contains(&of));
+                let variable = found.variables.iter().find(|each| is_meant(each.get_type_id()))?;
+                Some(variable.offset())
+            }
+            _ => None,
         })
     }
 
@@ -239,9 +270,13 @@ impl Btf {
 
     /// The id of the typedef of this name, by which the kernel is told where to attach.
     pub fn typedef_id(&self, name: &str) -> Option<u32> {
+        self.id_of(name, |found| matches!(found, Type::Typedef(_)))
+    }
+
+    fn id_of(&self, name: &str, is_meant: impl Fn(&Type) -> bool) -> Option<u32> {
         let ids = self.types.resolve_ids_by_name(name).ok()?;
         ids.into_iter()
-            .find(|&id| matches!(self.types.resolve_type_by_id(id), Ok(Type::Typedef(_))))
+            .find(|&id| self.types.resolve_type_by_id(id).is_ok_and(|found| is_meant(&found)))
     }
 }
 

@@ -12,9 +12,10 @@ pub mod tracepoint;
 use std::fs;
 
 use anyhow::{Result, ensure};
-use dropwatch_common::config::{EventOffsets, StructOffsets};
+use dropwatch_common::config::EventOffsets;
 
 use btf::Btf;
+use layout::Layout;
 use reasons::Reasons;
 use trace_event::TraceEvent;
 use tracepoint::Prototype;
@@ -41,7 +42,7 @@ pub enum Tracepoint {
         /// How the tracepoint passes its arguments.
         prototype: Prototype,
         /// Where in the kernel's structs the fields are.
-        structs: StructOffsets,
+        layout: Layout,
         /// BTF id of the tracepoint that tells why a queue discipline drops, where there is one.
         qdisc_drop: Option<u32>,
     },
@@ -87,11 +88,11 @@ impl Kernel {
         let prototype = Prototype::resolve(&btf)?;
         let reasons =
             if prototype.reason { Reasons::of_running_kernel(&btf)? } else { Reasons::default() };
-        let structs = layout::resolve(&btf)?;
+        let layout = layout::resolve(&btf)?;
         Ok(Self {
             tracepoint: Tracepoint::Btf {
                 prototype,
-                structs,
+                layout,
                 qdisc_drop: tracepoint::qdisc_drop(&btf),
             },
             has_reason: prototype.reason,

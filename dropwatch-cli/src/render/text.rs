@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::{
     cli::StackMode,
     clock::Clock,
-    drop::{Comm, Drop, Stack},
+    drop::{Drop, Name, Stack},
     kernel::reasons::Reasons,
     protocol,
     render::Render,
@@ -205,7 +205,7 @@ fn write_source(source: Option<&SourceLine>, style: Style, out: &mut Vec<u8>) {
 
 /// A task's name as text. A task can call itself anything: what is not printable is escaped, a
 /// backslash too, so that nothing else looks like an escape.
-fn escape(comm: &Comm, out: &mut Vec<u8>) {
+fn escape(comm: &Name, out: &mut Vec<u8>) {
     for chunk in comm.bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
