@@ -16,6 +16,7 @@ pub mod memory;
 
 pub mod decode;
 pub mod drop;
+pub mod packet;
 pub mod ring;
 pub mod stop;
 pub mod stream;

@@ -43,3 +43,8 @@ fn trace_event() {
 fn record() {
     run("record", targets::record, &seeds::record());
 }
+
+#[test]
+fn packet() {
+    run("packet", targets::packet, &seeds::packet());
+}

@@ -11,6 +11,7 @@ fn main() -> Result<()> {
         ("split_btf", seeds::split_btf()),
         ("trace_event", seeds::trace_event()),
         ("record", seeds::record()),
+        ("packet", seeds::packet()),
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;

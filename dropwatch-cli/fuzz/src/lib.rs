@@ -6,6 +6,9 @@
 mod builder;
 #[path = "../../tests/support/kernels.rs"]
 mod kernels;
+#[path = "../../tests/support/packets.rs"]
+#[expect(dead_code, reason = "what is written of them is tested elsewhere")]
+mod packets;
 pub mod seeds;
 
 use std::{
@@ -27,6 +30,7 @@ use dropwatch::{
         trace_event::TraceEvent,
         tracepoint::{self, Prototype},
     },
+    packet::{Packet, Snapshot},
     render::{Render, text::Text},
     symbols::Symbols,
 };
@@ -107,6 +111,36 @@ pub fn record(bytes: &[u8]) -> bool {
         assert!(stack.is_some() || below.is_empty(), "{text:?}");
     }
     true
+}
+
+/// Bytes as those of a packet, behind five that say how it lay in the skb: which offsets are set,
+/// the offsets of the link and the network layer, and the EtherType.
+pub fn packet(bytes: &[u8]) -> bool {
+    let Some((&[how, mac, network, high, low], bytes)) = bytes.split_first_chunk() else {
+        return false;
+    };
+    let set = |bit: u8| how & bit != 0;
+    let packet = Packet::parse(&Snapshot {
+        bytes,
+        mac: set(1).then_some(mac.into()),
+        network: set(2).then_some(network.into()),
+        transport: None,
+        protocol: u16::from_be_bytes([high, low]),
+        vlan: set(4).then_some((0x8100, u16::from_be_bytes([mac, network]))),
+        cut: set(8),
+    });
+    let mut out = Vec::new();
+    packet.write_summary(&mut out);
+    assert!(out.iter().all(|byte| (b' '..=b'~').contains(byte)), "{out:?}");
+    out.clear();
+    packet.write_details(&mut out, "    ");
+    let text = str::from_utf8(&out).expect("text");
+    assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
+    for line in text.lines() {
+        assert!(line.starts_with("    ") && !line.contains(char::is_control), "{text:?}");
+    }
+    assert!(packet.ports().is_none() || packet.l4().is_some(), "{packet:?}");
+    packet.network.is_some()
 }
 
 fn names_can_be_shown(reasons: &Reasons) {

@@ -1,10 +1,11 @@
-//! Inputs to begin with: kernels and modules in small, a trace event, and records of each kind.
+//! Inputs to begin with: kernels and modules in small, a trace event, and records and packets of
+//! each kind.
 
 use dropwatch_common::record::{
     DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_RX_SK, FLAG_STACK_FAILED,
 };
 
-use super::{VERSION, kernels};
+use super::{VERSION, kernels, packets};
 
 const ALL: u16 = FLAG_REASON | FLAG_PROTOCOL | FLAG_LEN | FLAG_COMM | FLAG_RX_SK;
 /// As on Linux 6.18, with fewer reasons.
@@ -64,6 +65,18 @@ pub fn record() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// For [`super::packet`].
+pub fn packet() -> Vec<Vec<u8>> {
+    let seed = |sample: packets::Sample| {
+        let [high, low] = sample.protocol.to_be_bytes();
+        let mut seed = vec![3, 0, sample.network as u8, high, low];
+        // What is behind the headers tells nothing.
+        seed.extend(&sample.bytes[..sample.bytes.len().min(128)]);
+        seed
+    };
+    packets::samples().into_iter().map(seed).collect()
 }
 
 fn bytes(record: &DropRecord) -> [u8; size_of::<DropRecord>()] {

@@ -1,0 +1,128 @@
+//! Writes the small things: numbers, addresses and names.
+
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use super::{Vlan, l4};
+use crate::protocol;
+
+pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Without the machinery of `format!`, which would take most of the time.
+pub(super) fn decimal(out: &mut Vec<u8>, number: impl Into<u32>) {
+    let mut number = number.into();
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Behind `0x`, without leading zeros.
+pub(super) fn hex(out: &mut Vec<u8>, number: impl Into<u32>) {
+    formatted(out, format_args!("{:#x}", number.into()));
+}
+
+pub(super) fn formatted(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+    out.write_fmt(arguments).expect("a Vec takes all");
+}
+
+pub(super) fn address(out: &mut Vec<u8>, address: impl Into<IpAddr>) {
+    match address.into() {
+        IpAddr::V4(address) => address4(out, address),
+        IpAddr::V6(address) => formatted(out, format_args!("{address}")),
+    }
+}
+
+fn address4(out: &mut Vec<u8>, address: Ipv4Addr) {
+    for (place, byte) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            out.push(b'.');
+        }
+        decimal(out, byte);
+    }
+}
+
+/// `, length 5`, if it is known.
+pub(super) fn length(out: &mut Vec<u8>, length: Option<impl Into<u32>>) {
+    if let Some(length) = length {
+        text(out, ", length ");
+        decimal(out, length);
+    }
+}
+
+/// `vlan 7, p 3, DEI`.
+pub(super) fn vlan(out: &mut Vec<u8>, tag: Vlan) {
+    text(out, "vlan ");
+    decimal(out, tag.id);
+    text(out, ", p ");
+    decimal(out, tag.priority);
+    if tag.drop_eligible {
+        text(out, ", DEI");
+    }
+}
+
+/// `IPv4 (0x0800)`.
+pub(super) fn ether_type(out: &mut Vec<u8>, number: u16) {
+    let name = protocol::name(number);
+    let name = if name.starts_with("0x") { "Unknown" } else { &name };
+    formatted(out, format_args!("{name} ({number:#06x})"));
+}
+
+/// The name of a protocol in IP.
+pub(super) fn l4_name(protocol: u8) -> Option<&'static str> {
+    Some(match protocol {
+        0 => "Options",
+        l4::ICMP => "ICMP",
+        l4::IGMP => "IGMP",
+        l4::IPIP => "IPIP",
+        l4::TCP => "TCP",
+        8 => "EGP",
+        l4::UDP => "UDP",
+        33 => "DCCP",
+        l4::IPV6 => "IPv6",
+        43 => "Routing",
+        44 => "Fragment",
+        46 => "RSVP",
+        l4::GRE => "GRE",
+        l4::ESP => "ESP",
+        l4::AH => "AH",
+        l4::ICMP6 => "ICMPv6",
+        59 => "no next header",
+        60 => "Options",
+        88 => "EIGRP",
+        89 => "OSPF",
+        97 => "EtherIP",
+        103 => "PIM",
+        108 => "Compressed IP",
+        112 => "VRRP",
+        115 => "L2TP",
+        l4::SCTP => "SCTP",
+        135 => "Mobile IP (new)",
+        136 => "UDPLite",
+        137 => "MPLS in IP",
+        143 => "Ethernet",
+        _ => return None,
+    })
+}
+
+/// `udp`, or `ip-proto-253` when it has no name.
+pub(super) fn lower_name(out: &mut Vec<u8>, protocol: u8) {
+    match l4_name(protocol) {
+        Some(name) => out.extend(name.bytes().map(|byte| byte.to_ascii_lowercase())),
+        None => {
+            text(out, "ip-proto-");
+            decimal(out, protocol);
+        }
+    }
+}
