@@ -23,6 +23,9 @@ pub mod stream;
 
 pub mod clock;
 pub mod protocol;
+pub mod socket_names;
+pub mod world;
+pub mod owners;
 pub mod render;
 pub mod stacks;
 pub mod symbols;

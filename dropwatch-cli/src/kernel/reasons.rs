@@ -175,6 +175,11 @@ impl Reasons {
         self.subsystems.iter().map(|(&number, name)| (number, name.as_str()))
     }
 
+    /// The name of the subsystem of a raw reason, where the kernel has such a subsystem.
+    pub fn subsystem(&self, raw: u32) -> Option<&str> {
+        self.subsystems.get(&split(raw).0).map(String::as_str)
+    }
+
     /// Name of a raw reason's subsystem, or its number where it has no name.
     pub fn subsystem_name(&self, raw: u32) -> String {
         let (subsystem, _) = split(raw);
