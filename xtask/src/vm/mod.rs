@@ -134,7 +134,8 @@ impl Guests {
         let unpacked = self.cache.find(kernel).context("it has not been fetched")?;
         let initramfs = self.folder.join(format!("{kernel}.cpio"));
         let log = self.folder.join(format!("{kernel}.log"));
-        let archive = [&self.base[..], &modules::archive(&unpacked)?].concat();
+        let modules = modules::archive(&unpacked, &self.folder.join(format!("{kernel}.modules")))?;
+        let archive = [&self.base[..], &modules].concat();
         fs::write(&initramfs, archive)
             .with_context(|| format!("cannot write {}", initramfs.display()))?;
         let image = unpacked.image()?;
