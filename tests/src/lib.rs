@@ -32,6 +32,7 @@ pub mod tc;
 mod temporary;
 pub mod traffic;
 mod veth;
+pub mod wireless;
 
 pub use account::Account;
 pub use attached::Attached;

@@ -14,6 +14,7 @@ use dropwatch_tests::{
     as_thread, exclusive, listing, mount, need,
     openvswitch::{Action, Switch},
     traffic::{CLOSED_PORT, frame, packet, udp},
+    wireless::{self, Radios},
 };
 
 const MODULE: &str = "openvswitch";
@@ -272,4 +273,29 @@ fn the_reasons_of_mac80211_are_listed() -> Result<()> {
     assert!(unusable.len() > 20, "bpftool does not know the module: {unusable:?}");
     listing::check(&[&format!("{UNUSABLE}/*")], &unusable)?;
     listing::check(&[], &rows(&reasons, |_| true))
+}
+
+#[test]
+fn what_mac80211_drops_is_named() -> Result<()> {
+    const REASON: &str = "RX_DROP_U_RUNT_ACTION";
+    let (module, parameter) = wireless::MODULE;
+    need!(Root, Program("ip"), Subsystem(UNUSABLE), IdleModule(wireless::MODULE.0));
+    let _turn = exclusive();
+    let _module = Module::load_with(module, &[parameter])?;
+    let radios = Radios::new()?;
+    let by_name = Launch::new(&["--reason", REASON]).start()?;
+    let all = Launch::new::<&str>(&[]).start()?;
+    radios.send_runts("dwt radio", COUNT)?;
+    let symbols = Kallsyms::now()?;
+    for events in [finish(by_name)?, finish(all)?] {
+        let of_module = |event: &&Event| event.location.module.as_deref() == Some("mac80211");
+        let events: Vec<_> = events.iter().filter(of_module).collect();
+        assert_eq!(events.len(), COUNT as usize, "{events:#?}");
+        for event in events {
+            assert_eq!((event.reason.as_str(), event.len), (REASON, Some(Radios::RUNT)));
+            assert!(event.ran_for(process::id()), "{event:?}");
+            assert!(symbols.has(&event.location.function), "{event:?}");
+        }
+    }
+    Ok(())
 }
