@@ -52,6 +52,9 @@ pub struct VmArgs {
     /// Only list the kernels, and which of them have been fetched
     #[arg(long)]
     pub list: bool,
+    /// Run only this test program, a file of tests/tests, like drops; repeatable
+    #[arg(long = "test", value_name = "NAME")]
+    pub tests: Vec<String>,
     /// How many seconds a kernel may take
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub timeout: u64,

@@ -52,7 +52,8 @@ pub fn run(project: &Project, args: &VmArgs) -> Result<ExitCode> {
     }
     host::check(userland::PROGRAMS)?;
     cache.fetch(&kernels)?;
-    let guests = Guests::prepare(project, cache, Duration::from_secs(args.timeout))?;
+    let payload = Payload::build(project, &args.tests)?;
+    let guests = Guests::prepare(project, cache, &payload, Duration::from_secs(args.timeout))?;
     let jobs = args.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     let outcomes = guests.run_all(&kernels, jobs);
     print!("{}", Table(&outcomes));
@@ -83,10 +84,15 @@ struct Guests {
 }
 
 impl Guests {
-    fn prepare(project: &Project, cache: Cache, timeout: Duration) -> Result<Self> {
+    fn prepare(
+        project: &Project,
+        cache: Cache,
+        payload: &Payload,
+        timeout: Duration,
+    ) -> Result<Self> {
         let folder = project.target.join("vm");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let base = initramfs::base(project, &Payload::build(project)?)?;
+        let base = initramfs::base(project, payload)?;
         Ok(Self { cache, folder, base, expected: ExpectedSkips::read(project)?, timeout })
     }
 
@@ -128,7 +134,8 @@ impl Guests {
         let unpacked = self.cache.find(kernel).context("it has not been fetched")?;
         let initramfs = self.folder.join(format!("{kernel}.cpio"));
         let log = self.folder.join(format!("{kernel}.log"));
-        let archive = [&self.base[..], &modules::archive(&unpacked)?].concat();
+        let modules = modules::archive(&unpacked, &self.folder.join(format!("{kernel}.modules")))?;
+        let archive = [&self.base[..], &modules].concat();
         fs::write(&initramfs, archive)
             .with_context(|| format!("cannot write {}", initramfs.display()))?;
         let image = unpacked.image()?;

@@ -26,13 +26,17 @@ pub struct Test {
 }
 
 impl Payload {
-    /// Builds it.
-    pub fn build(project: &Project) -> Result<Self> {
+    /// Builds it, with these test programs, or with all where none is named.
+    pub fn build(project: &Project, names: &[String]) -> Result<Self> {
         project.build_release()?;
         let mut tests = project.cargo();
         // An emulated machine is so slow that optimized tests end in a fraction of the time.
         tests.args(["test", "--release", "--no-run", "--package", "dropwatch-tests"]);
-        tests.args(["--test", "*", MESSAGES]);
+        let all = ["*".to_owned()];
+        for name in if names.is_empty() { &all } else { names } {
+            tests.args(["--test", name]);
+        }
+        tests.arg(MESSAGES);
         let tests = executables(&process::output(&mut tests)?);
         if tests.is_empty() {
             bail!("there are no end-to-end tests in tests/tests");
