@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     Account, Event, Line, binary,
-    event::{self, HEADING},
+    event::{self, FIELDS, HEADING},
     lines::Collector,
 };
 
@@ -115,8 +115,13 @@ impl Launch {
     }
 
     fn spawn(self) -> Result<Running> {
+        let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
+        let chooses = has(&["list-reasons", "--fields", "--json"]);
         let mut words = self.through;
         words.push(self.binary.into_os_string());
+        if !chooses {
+            words.extend(["--fields", FIELDS].map(OsString::from));
+        }
         words.extend(self.args);
         let mut command = Command::new(&words[0]);
         // What these say depends on the machine of whoever runs the tests.
