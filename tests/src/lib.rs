@@ -24,6 +24,7 @@ pub mod need;
 mod perf;
 mod proc;
 mod reasons;
+pub mod seccomp;
 pub mod tc;
 mod temporary;
 pub mod traffic;
