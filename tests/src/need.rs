@@ -43,11 +43,7 @@ impl Need {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
             }
             Self::Reasons => {
-                // The name stands in the kernel's BTF as it is.
-                let btf = fs::read(KERNEL_BTF).unwrap_or_default();
-                let name = b"\0skb_drop_reason\0";
-                let known = btf.windows(name.len()).any(|window| window == name);
-                (!known).then(|| "this kernel tells no drop reasons".to_owned())
+                (!kernel_tells_reasons()).then(|| "this kernel tells no drop reasons".to_owned())
             }
             Self::Speed => {
                 env::var_os(EMULATED).is_some().then(|| "this machine is emulated".to_owned())
@@ -64,6 +60,14 @@ impl Need {
             Self::Path(path) => (!Path::new(path).exists()).then(|| format!("there is no {path}")),
         }
     }
+}
+
+/// Whether the running kernel tells why it drops packets.
+pub fn kernel_tells_reasons() -> bool {
+    // The name stands in the kernel's BTF as it is.
+    let btf = fs::read(KERNEL_BTF).unwrap_or_default();
+    let name = b"\0skb_drop_reason\0";
+    btf.windows(name.len()).any(|window| window == name)
 }
 
 /// Ends the test early where something is missing: `need!(Root, Program("nft"));` in a function
