@@ -48,7 +48,7 @@ fn it_stops_after_so_many_drops() -> Result<()> {
     need!(Root, Program("ip"), Reason("NO_SOCKET"));
     let _turn = exclusive();
     let namespace = Namespace::new()?;
-    for (count, sent) in [(1, 1), (3, 10), (1_000, 20_000)] {
+    for (count, sent) in [(1, 1), (3, 10), (1_000, 10_000)] {
         let dropwatch = Launch::new(&NO_SOCKET).args(&["--count", &count.to_string()]).start()?;
         namespace.run("dwt count", || send(sent))?;
         let finished = dropwatch.wait()?;
@@ -106,7 +106,7 @@ fn it_ends_with_its_reader_in_a_flood() -> Result<()> {
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     let mut dropwatch = Launch::new(&NO_SOCKET).unread().start()?;
-    namespace.run("dwt reader", || send(100_000))?;
+    namespace.run("dwt reader", || send(25_000))?;
     dropwatch.hang_up();
     let finished = dropwatch.wait()?;
     assert!(finished.status.success(), "{}", finished.stderr());
