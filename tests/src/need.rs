@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::Reasons;
@@ -45,9 +46,7 @@ impl Need {
             Self::Reasons => {
                 (!kernel_tells_reasons()).then(|| "this kernel tells no drop reasons".to_owned())
             }
-            Self::Speed => {
-                env::var_os(EMULATED).is_some().then(|| "this machine is emulated".to_owned())
-            }
+            Self::Speed => is_emulated().then(|| "this machine is emulated".to_owned()),
             Self::Reason(name) => Self::Program("bpftool").missing().or_else(|| {
                 if let Some(none) = Self::Reasons.missing() {
                     return Some(none);
@@ -68,6 +67,15 @@ pub fn kernel_tells_reasons() -> bool {
     let btf = fs::read(KERNEL_BTF).unwrap_or_default();
     let name = b"\0skb_drop_reason\0";
     btf.windows(name.len()).any(|window| window == name)
+}
+
+/// The limit for what takes at most this long on a machine that is not emulated.
+pub fn patience(limit: Duration) -> Duration {
+    if is_emulated() { limit * 5 } else { limit }
+}
+
+fn is_emulated() -> bool {
+    env::var_os(EMULATED).is_some()
 }
 
 /// Ends the test early where something is missing: `need!(Root, Program("nft"));` in a function
