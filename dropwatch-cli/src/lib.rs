@@ -10,6 +10,7 @@ pub mod diagnostics;
 pub mod preflight;
 pub mod privileges;
 pub mod probe;
+mod refusal;
 mod stand_in_btf;
 
 pub mod memory;

@@ -16,6 +16,7 @@ use crate::{
     Account, Event, Line, binary,
     event::{self, FIELDS, HEADING},
     lines::Collector,
+    need::patience,
 };
 
 /// For what takes a fraction of a second on a machine with nothing else to do.
@@ -194,7 +195,7 @@ impl Running {
             if self.child.try_wait()?.is_some() {
                 bail!("dropwatch ended without being attached: {:?}", self.stderr_so_far());
             }
-            ensure!(begin.elapsed() < LIMIT, "dropwatch is not attached after {LIMIT:?}");
+            ensure!(begin.elapsed() < patience(LIMIT), "dropwatch is not attached after {LIMIT:?}");
             sleep(STEP);
         }
         Ok(())
@@ -271,7 +272,7 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            ensure!(begin.elapsed() < LIMIT, "dropwatch still runs after {LIMIT:?}");
+            ensure!(begin.elapsed() < patience(LIMIT), "dropwatch still runs after {LIMIT:?}");
             sleep(STEP);
         };
         let took = begin.elapsed();

@@ -28,6 +28,7 @@ pub mod openvswitch;
 mod perf;
 mod proc;
 mod reasons;
+pub mod seccomp;
 pub mod tc;
 mod temporary;
 pub mod traffic;

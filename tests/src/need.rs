@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{Module, Reasons};
@@ -48,7 +49,7 @@ impl Need {
             Self::Program(name) => {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
             }
-            Self::Reasons => (!kernel_btf_has("skb_drop_reason"))
+            Self::Reasons => (!kernel_tells_reasons())
                 .then(|| "this kernel tells no drop reasons".to_owned()),
             Self::Subsystem(name) => {
                 let number = format!("SKB_DROP_REASON_SUBSYS_{}", name.to_uppercase());
@@ -61,9 +62,7 @@ impl Need {
             Self::IdleModule(name) => Self::Module(name)
                 .missing()
                 .or_else(|| Module::is_there(name).then(|| format!("the module {name} is in use"))),
-            Self::Speed => {
-                env::var_os(EMULATED).is_some().then(|| "this machine is emulated".to_owned())
-            }
+            Self::Speed => is_emulated().then(|| "this machine is emulated".to_owned()),
             Self::Reason(name) => Self::Program("bpftool").missing().or_else(|| {
                 if let Some(none) = Self::Reasons.missing() {
                     return Some(none);
@@ -82,6 +81,20 @@ impl Need {
 fn kernel_btf_has(name: &str) -> bool {
     let (btf, name) = (fs::read(KERNEL_BTF).unwrap_or_default(), format!("\0{name}\0"));
     btf.windows(name.len()).any(|window| window == name.as_bytes())
+}
+
+/// Whether the running kernel tells why it drops packets.
+pub fn kernel_tells_reasons() -> bool {
+    kernel_btf_has("skb_drop_reason")
+}
+
+/// The limit for what takes at most this long on a machine that is not emulated.
+pub fn patience(limit: Duration) -> Duration {
+    if is_emulated() { limit * 5 } else { limit }
+}
+
+fn is_emulated() -> bool {
+    env::var_os(EMULATED).is_some()
 }
 
 /// Ends the test early where something is missing: `need!(Root, Program("nft"));` in a function
