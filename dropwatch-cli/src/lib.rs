@@ -23,13 +23,13 @@ pub mod stop;
 pub mod stream;
 
 pub mod clock;
-pub mod protocol;
-pub mod socket_names;
-pub mod world;
 pub mod owners;
+pub mod protocol;
 pub mod render;
+pub mod socket_names;
 pub mod stacks;
 pub mod symbols;
+pub mod world;
 
 pub mod accounting;
 pub mod output;

@@ -99,12 +99,8 @@ fn text(color: bool, stack: Option<StackMode>) -> Text {
     let base = Btf::open(&file(&base.bytes())).expect("BTF");
     let mut reasons = Reasons::of_btf(&base).expect("drop reasons");
     reasons.add_module(&Btf::open_split(&module, &base).expect("a module's BTF"));
-    let sources = Sources {
-        reasons,
-        symbols: symbols(),
-        clock: Clock::fixed(BOOT),
-        world: World::nothing(),
-    };
+    let sources =
+        Sources { reasons, symbols: symbols(), clock: Clock::fixed(BOOT), world: World::nothing() };
     let columns = Field::DEFAULT.to_vec();
     Text::new(sources, TextConfig { columns, details: false, stack, color })
 }

@@ -149,8 +149,7 @@ impl Event {
             location: Place { module, ..Place::parse(place)? },
             stack: None,
         };
-        let columns =
-            format!("{time} {pid:>7} {shown:<15} {reason:<20} {protocol:<6} {len:>5} ");
+        let columns = format!("{time} {pid:>7} {shown:<15} {reason:<20} {protocol:<6} {len:>5} ");
         ensure!(line.starts_with(&columns), "the columns are not aligned");
         Ok(event)
     }

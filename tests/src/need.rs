@@ -49,8 +49,9 @@ impl Need {
             Self::Program(name) => {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
             }
-            Self::Reasons => (!kernel_tells_reasons())
-                .then(|| "this kernel tells no drop reasons".to_owned()),
+            Self::Reasons => {
+                (!kernel_tells_reasons()).then(|| "this kernel tells no drop reasons".to_owned())
+            }
             Self::Subsystem(name) => {
                 let number = format!("SKB_DROP_REASON_SUBSYS_{}", name.to_uppercase());
                 (!kernel_btf_has(&number))

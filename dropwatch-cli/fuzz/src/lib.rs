@@ -121,7 +121,7 @@ pub fn record(bytes: &[u8]) -> bool {
         let (line, below) = text.split_once('\n').unwrap_or((text, ""));
         assert!(!line.starts_with(' '), "{text:?}");
         assert!(below.lines().all(|line| line.starts_with("    ")), "{text:?}");
-        assert!(stack.is_some() || below.is_empty(), "{text:?}");
+        assert!(details || stack.is_some() || below.is_empty(), "{text:?}");
     }
     true
 }

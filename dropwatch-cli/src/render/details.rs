@@ -42,7 +42,10 @@ fn write_device(drop: &Drop, sources: &mut Sources, out: &mut Vec<u8>) {
     match &drop.device {
         Some(Device { name, index, kind }) => {
             escape(name.bytes(), out);
-            push(out, format_args!(" (index {index}, {})", or_number(socket_names::device(*kind), kind)));
+            push(
+                out,
+                format_args!(" (index {index}, {})", or_number(socket_names::device(*kind), kind)),
+            );
         }
         None => out.push(b'-'),
     }
@@ -68,7 +71,10 @@ fn write_socket_line(socket: &Socket, sources: &mut Sources, out: &mut Vec<u8>) 
         return;
     };
     write_details(details, out);
-    push(out, format_args!(", state {}", or_number(socket_names::state(details.state), details.state)));
+    push(
+        out,
+        format_args!(", state {}", or_number(socket_names::state(details.state), details.state)),
+    );
     if let Some(cookie) = details.cookie {
         push(out, format_args!(", cookie {cookie}"));
     }

@@ -18,12 +18,8 @@ pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
         return Box::new(json::Json::new(sources));
     }
     let Config { columns, details, stack, color, .. } = config;
-    let text = TextConfig {
-        columns: columns.clone(),
-        details: *details,
-        stack: *stack,
-        color: *color,
-    };
+    let text =
+        TextConfig { columns: columns.clone(), details: *details, stack: *stack, color: *color };
     Box::new(Text::new(sources, text))
 }
 

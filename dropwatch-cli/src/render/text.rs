@@ -160,7 +160,9 @@ impl Text {
             Field::State => {
                 let details = drop.socket.as_ref().map(|socket| socket.details.as_ref());
                 match details {
-                    Some(details) => name(out, details.and_then(|it| socket_names::state(it.state))),
+                    Some(details) => {
+                        name(out, details.and_then(|it| socket_names::state(it.state)))
+                    }
                     None => Some(()),
                 }
             }

@@ -139,9 +139,7 @@ impl DropJson {
                     .interface(drop.netns, index, drop.device.as_ref())
                     .map(|it| name(&it)),
             }),
-            netns: drop
-                .netns
-                .map(|inode| NetnsJson { inode, name: sources.world.netns(inode) }),
+            netns: drop.netns.map(|inode| NetnsJson { inode, name: sources.world.netns(inode) }),
             direction: drop.direction().map(Direction::name),
             packet: (!packet.is_empty()).then(|| PacketJson::new(&packet, drop)),
             socket: drop.socket.as_ref().map(|socket| SocketJson::new(socket, sources)),

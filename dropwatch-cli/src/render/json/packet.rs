@@ -189,10 +189,14 @@ impl PacketJson {
                 ether_type: link.ether_type,
             }),
             vlans: packet.vlans.iter().map(vlan).collect(),
-            ipv4: network.and_then(|it| if let Network::Ipv4(it) = it { Some(ipv4(it)) } else { None }),
-            ipv6: network.and_then(|it| if let Network::Ipv6(it) = it { Some(ipv6(it)) } else { None }),
-            arp: network.and_then(|it| if let Network::Arp(it) = it { Some(arp(it)) } else { None }),
-            tcp: transport.and_then(|it| if let Transport::Tcp(it) = it { Some(tcp(it)) } else { None }),
+            ipv4: network
+                .and_then(|it| if let Network::Ipv4(it) = it { Some(ipv4(it)) } else { None }),
+            ipv6: network
+                .and_then(|it| if let Network::Ipv6(it) = it { Some(ipv6(it)) } else { None }),
+            arp: network
+                .and_then(|it| if let Network::Arp(it) = it { Some(arp(it)) } else { None }),
+            tcp: transport
+                .and_then(|it| if let Transport::Tcp(it) = it { Some(tcp(it)) } else { None }),
             udp: transport.and_then(|it| match it {
                 Transport::Udp(it) => Some(UdpJson { length: it.length }),
                 _ => None,
@@ -203,10 +207,9 @@ impl PacketJson {
                 _ => None,
             }),
             sctp: transport.and_then(|it| match it {
-                Transport::Sctp(it) => Some(SctpJson {
-                    verification_tag: it.verification_tag,
-                    chunk: it.chunk,
-                }),
+                Transport::Sctp(it) => {
+                    Some(SctpJson { verification_tag: it.verification_tag, chunk: it.chunk })
+                }
                 _ => None,
             }),
             gre: transport.and_then(|it| match it {
