@@ -65,9 +65,11 @@ fn both(one: Launch, other: Launch, count: u32) -> Result<[(Finished, Vec<Event>
     Ok([one?, other?])
 }
 
-/// The drops without what need not be the same: each stamps and numbers for itself.
+/// The drops without what need not be the same: each stamps and numbers for itself, and without
+/// BTF it is not known whether a task was interrupted.
 fn comparable(events: &[Event]) -> Vec<Event> {
-    events.iter().map(|event| Event { time: 0, stack: None, ..event.clone() }).collect()
+    let event = |event: &Event| Event { time: 0, stack: None, interrupted: false, ..event.clone() };
+    events.iter().map(event).collect()
 }
 
 fn assert_one_notice(finished: &Finished, text: &str) {

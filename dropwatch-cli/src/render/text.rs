@@ -103,7 +103,14 @@ impl Text {
     /// Puts a field together.
     fn field(&mut self, field: Field, drop: &Drop, packet: &Packet) {
         let Self { sources, field: out, .. } = self;
+        // A packet of a network has headers, even where they are not known.
+        let hidden = packet.is_empty() && drop.protocol != Some(0);
         let known = match field {
+            Field::Flow | Field::Packet | Field::Source | Field::Destination | Field::L4
+                if hidden =>
+            {
+                None
+            }
             Field::Time => {
                 sources.clock.write_time_of_day(drop.boot_ns, out);
                 Some(())
