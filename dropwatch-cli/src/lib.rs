@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod reason_filter;
 
 pub mod diagnostics;
+pub mod iterators;
 pub mod preflight;
 pub mod privileges;
 pub mod probe;
@@ -26,6 +27,7 @@ pub mod protocol;
 pub mod render;
 pub mod stacks;
 pub mod symbols;
+pub mod world;
 
 pub mod accounting;
 pub mod output;
