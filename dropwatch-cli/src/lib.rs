@@ -11,6 +11,7 @@ pub mod iterators;
 pub mod preflight;
 pub mod privileges;
 pub mod probe;
+mod refusal;
 mod stand_in_btf;
 
 pub mod memory;
@@ -25,6 +26,7 @@ pub mod stream;
 pub mod clock;
 pub mod protocol;
 pub mod render;
+pub mod socket_names;
 pub mod stacks;
 pub mod symbols;
 pub mod world;

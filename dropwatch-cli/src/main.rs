@@ -17,11 +17,12 @@ use dropwatch::{
     preflight, privileges,
     probe::Probe,
     reason_filter,
-    render::text::Text,
+    render::{self, sources::Sources},
     ring::Reader,
     stop::Stop,
     stream::{Ended, Stream},
     symbols::Symbols,
+    world::World,
 };
 use log::debug;
 
@@ -93,8 +94,14 @@ async fn trace(config: &Config) -> Result<()> {
         );
         Symbols::none()
     };
-    let mut text = Text::new(kernel.reasons, symbols, Clock::system(), config.color, config.stack);
-    let mut stream = Stream::new(reader, &mut text, &output, config.count);
+    let sources = Sources {
+        reasons: kernel.reasons,
+        symbols,
+        clock: Clock::system(),
+        world: World::nothing(),
+    };
+    let mut render = render::of(config, sources);
+    let mut stream = Stream::new(reader, render.as_mut(), &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;

@@ -2,18 +2,17 @@
 
 use std::{
     cell::{RefCell, RefMut},
-    fs, io,
+    fs,
     os::fd::{AsFd, AsRawFd},
     rc::Rc,
 };
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, MapData, PerCpuArray, RingBuf},
     programs::{
-        BtfTracePoint, ProgramError, TracePoint, tp_btf::BtfTracePointLinkId,
-        trace_point::TracePointLinkId,
+        BtfTracePoint, TracePoint, tp_btf::BtfTracePointLinkId, trace_point::TracePointLinkId,
     },
 };
 use dropwatch_common::{
@@ -27,6 +26,7 @@ use crate::{
     config::Config,
     iterators::Iterators,
     kernel::{Kernel, Tracepoint},
+    refusal,
     stand_in_btf::{self, Kind},
 };
 
@@ -105,7 +105,7 @@ impl Probe {
             .override_global(aya_log::LEVEL, &log_level, true)
             .map_max_entries("RECORDS", config.buffer_size)
             .load(OBJECT)
-            .map_err(refused)?;
+            .map_err(refusal::explain)?;
         match kernel.tracepoint {
             Tracepoint::Btf { prototype, qdisc_drop, .. } => {
                 load_btf_program(&mut ebpf, TRACEPOINT, prototype.typedef_id)?;
@@ -113,7 +113,9 @@ impl Probe {
                     load_btf_program(&mut ebpf, QDISC_TRACEPOINT, id)?;
                 }
             }
-            Tracepoint::Event { .. } => event_program(&mut ebpf)?.load().map_err(refused)?,
+            Tracepoint::Event { .. } => {
+                event_program(&mut ebpf)?.load().map_err(refusal::explain)?
+            }
         }
         let counters = PerCpuArray::try_from(
             ebpf.take_map("COUNTERS").context("the program has no counters")?,
@@ -155,7 +157,7 @@ impl Probe {
             Tracepoint::Btf { qdisc_drop, .. } => {
                 if qdisc_drop.is_some() {
                     // It only takes notes; its link may last as long as the program.
-                    btf_program(ebpf, QDISC_TRACEPOINT)?.attach().map_err(refused)?;
+                    btf_program(ebpf, QDISC_TRACEPOINT)?.attach().map_err(refusal::explain)?;
                 }
                 btf_program(ebpf, TRACEPOINT)?.attach().map(Link::Btf)
             }
@@ -163,7 +165,7 @@ impl Probe {
                 event_program(ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
             }
         };
-        self.link = Some(link.map_err(refused)?);
+        self.link = Some(link.map_err(refusal::explain)?);
         Ok(())
     }
 
@@ -228,41 +230,11 @@ fn btf_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoi
 
 fn load_btf_program(ebpf: &mut Ebpf, tracepoint: &str, typedef_id: u32) -> Result<()> {
     let btf = stand_in_btf::with(Kind::Typedef, &format!("btf_trace_{tracepoint}"), typedef_id)?;
-    btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refused)
+    btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refusal::explain)
 }
 
 fn event_program(ebpf: &mut Ebpf) -> Result<&mut TracePoint> {
     let program =
         ebpf.program_mut(EVENT_PROGRAM).context("the BPF object has no program kfree_skb_event")?;
     Ok(program.try_into()?)
-}
-
-/// What the kernel's refusal means, where that can be told.
-fn refused(error: impl Into<Error>) -> Error {
-    let error = error.into();
-    for cause in error.chain() {
-        if let Some(MapError::CreateError { name, io_error }) = cause.downcast_ref() {
-            return map_refused(name, io_error);
-        }
-        if let Some(ProgramError::LoadError { io_error, verifier_log }) = cause.downcast_ref() {
-            debug!("the verifier's log:\n{verifier_log}");
-            return anyhow!(
-                "the kernel refused the BPF program ({io_error}); --verbose shows its reasons"
-            );
-        }
-    }
-    error.context("the kernel refused the BPF program")
-}
-
-fn map_refused(name: &str, error: &io::Error) -> Error {
-    match error.raw_os_error() {
-        Some(libc::EPERM) => anyhow!(
-            "the kernel refused memory for the map {name} ({error}): this kernel counts it as locked memory; \
-             raise the limit with `ulimit -l unlimited`, or run dropwatch through sudo or as root"
-        ),
-        Some(libc::ENOMEM | libc::E2BIG) => anyhow!(
-            "the kernel has no room for the map {name} ({error}); choose a smaller --buffer-size"
-        ),
-        _ => anyhow!("the kernel refused the map {name} ({error})"),
-    }
 }

@@ -60,6 +60,14 @@ pub fn name(protocol: u16) -> Cow<'static, str> {
     })
 }
 
+/// The name, where the packet has a protocol and that has a usual name.
+pub fn known(protocol: u16) -> Option<String> {
+    match name(protocol) {
+        Cow::Borrowed("-") | Cow::Owned(_) => None,
+        Cow::Borrowed(name) => Some(name.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,10 +158,10 @@ fn a_socket_leads_to_its_process() -> Result<()> {
         assert!(of_socket.iter().all(|owner| owner.address == address));
 
         let mut world = World::of_running_kernel(Some(iterators));
-        let owner = world.owners.owner(&socket(address, inode)).context("no owner")?;
+        let owner = world.owner(&socket(address, inode)).context("no owner")?;
         assert_eq!((owner.pid, owner.comm.bytes(), owner.others), (first.pid(), &b"sleep"[..], 1));
-        assert_eq!(world.owners.owner(&socket(address + 64, inode)), None);
-        assert_eq!(world.owners.owner(&socket(address, inode + 1)), None);
+        assert_eq!(world.owner(&socket(address + 64, inode)), None);
+        assert_eq!(world.owner(&socket(address, inode + 1)), None);
         Ok(())
     })
 }
@@ -210,9 +210,9 @@ fn a_process_tells_the_interfaces_of_its_namespace() -> Result<()> {
     };
     with_iterators(test_name!(), |iterators| {
         let mut world = World::of_running_kernel(Some(iterators));
-        let name = world.interface(inum, index).context("no name")?;
+        let name = world.interface(Some(inum), index, None).context("no name")?;
         assert_eq!(name.bytes(), Veth::DEVICE.as_bytes());
-        assert_eq!(world.interface(inum, 12345), None);
+        assert_eq!(world.interface(Some(inum), 12345, None), None);
         Ok(())
     })
 }

@@ -15,10 +15,12 @@ use log::debug;
 
 use super::{
     container,
-    escape::write_escaped,
     pace::{Now, Pace},
 };
-use crate::drop::Name;
+use crate::{
+    drop::Name,
+    render::write::{escape, push},
+};
 
 /// Names and processes come and go: what is older is looked up again.
 const MAX_AGE: Duration = Duration::from_secs(5);
@@ -55,20 +57,27 @@ pub enum NetnsName {
     Unknown(u32),
 }
 
+impl NetnsName {
+    /// Appends it as text, short enough for a column: `blue`, `nginx[4242]`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Host => out.extend(b"host"),
+            Self::Named(name) => escape(name, out),
+            Self::Process { container: Some(container), .. } => escape(container.as_bytes(), out),
+            Self::Process { pid, comm, container: None } => {
+                escape(comm.bytes(), out);
+                push(out, format_args!("[{pid}]"));
+            }
+            Self::Unknown(inum) => push(out, format_args!("net:[{inum}]")),
+        }
+    }
+}
+
 impl fmt::Display for NetnsName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host => formatter.write_str("host"),
-            Self::Named(name) => write_escaped(name, formatter),
-            Self::Process { container: Some(container), .. } => {
-                write_escaped(container.as_bytes(), formatter)
-            }
-            Self::Process { pid, comm, container: None } => {
-                write_escaped(comm.bytes(), formatter)?;
-                write!(formatter, "[{pid}]")
-            }
-            Self::Unknown(inum) => write!(formatter, "net:[{inum}]"),
-        }
+        let mut text = Vec::new();
+        self.write(&mut text);
+        formatter.write_str(&String::from_utf8_lossy(&text))
     }
 }
 

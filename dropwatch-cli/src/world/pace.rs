@@ -32,7 +32,7 @@ impl Pace {
 /// A clock for tests, which stands still until it is set forward.
 #[cfg(test)]
 #[derive(Clone)]
-pub struct TestClock(std::rc::Rc<std::cell::Cell<Instant>>);
+pub(crate) struct TestClock(std::rc::Rc<std::cell::Cell<Instant>>);
 
 #[cfg(test)]
 impl TestClock {
