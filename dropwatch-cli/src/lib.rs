@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod reason_filter;
 
 pub mod diagnostics;
+pub mod iterators;
 pub mod preflight;
 pub mod privileges;
 pub mod probe;
@@ -23,7 +24,6 @@ pub mod stop;
 pub mod stream;
 
 pub mod clock;
-pub mod owners;
 pub mod protocol;
 pub mod render;
 pub mod socket_names;

@@ -1,8 +1,10 @@
 //! Loading the BPF program, attaching it, and what it shares with us.
 
 use std::{
+    cell::{RefCell, RefMut},
     fs,
     os::fd::{AsFd, AsRawFd},
+    rc::Rc,
 };
 
 use anyhow::{Context, Error, Result};
@@ -22,6 +24,7 @@ use log::debug;
 
 use crate::{
     config::Config,
+    iterators::Iterators,
     kernel::{Kernel, Tracepoint},
     refusal,
     stand_in_btf::{self, Kind},
@@ -52,7 +55,8 @@ unsafe impl Pod for Shared<Counters> {}
 
 /// The program in the kernel.
 pub struct Probe {
-    ebpf: Ebpf,
+    /// Shared with the iterators, which outlive a borrow of the probe.
+    ebpf: Rc<RefCell<Ebpf>>,
     tracepoint: Tracepoint,
     link: Option<Link>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
@@ -116,6 +120,7 @@ impl Probe {
         let counters = PerCpuArray::try_from(
             ebpf.take_map("COUNTERS").context("the program has no counters")?,
         )?;
+        let ebpf = Rc::new(RefCell::new(ebpf));
         Ok(Self { ebpf, tracepoint: kernel.tracepoint, link: None, counters })
     }
 
@@ -124,15 +129,22 @@ impl Probe {
     /// # Errors
     /// When they have been taken.
     pub fn take_ring(&mut self) -> Result<(RingBuf<MapData>, Array<MapData, u32>)> {
-        let mut take = |name| {
-            self.ebpf.take_map(name).with_context(|| format!("the program has no map {name}"))
-        };
+        let mut ebpf = self.ebpf.borrow_mut();
+        let mut take =
+            |name| ebpf.take_map(name).with_context(|| format!("the program has no map {name}"));
         Ok((RingBuf::try_from(take("RECORDS")?)?, Array::try_from(take("READER")?)?))
     }
 
     /// Access for the reader of the program's own messages.
-    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
-        &mut self.ebpf
+    pub fn ebpf_mut(&mut self) -> RefMut<'_, Ebpf> {
+        self.ebpf.borrow_mut()
+    }
+
+    /// Loads the iterators over the kernel's processes, where the kernel has what they need. Best
+    /// done when the probe is attached, and while there are the capabilities to load programs.
+    pub fn iterators(&mut self) -> Option<Iterators> {
+        let Tracepoint::Btf { layout, .. } = self.tracepoint else { return None };
+        Iterators::load(Rc::clone(&self.ebpf), layout.iterators?)
     }
 
     /// From now on, drops are seen.
@@ -140,18 +152,17 @@ impl Probe {
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&mut self) -> Result<()> {
+        let ebpf = &mut self.ebpf.borrow_mut();
         let link = match self.tracepoint {
             Tracepoint::Btf { qdisc_drop, .. } => {
                 if qdisc_drop.is_some() {
                     // It only takes notes; its link may last as long as the program.
-                    btf_program(&mut self.ebpf, QDISC_TRACEPOINT)?
-                        .attach()
-                        .map_err(refusal::explain)?;
+                    btf_program(ebpf, QDISC_TRACEPOINT)?.attach().map_err(refusal::explain)?;
                 }
-                btf_program(&mut self.ebpf, TRACEPOINT)?.attach().map(Link::Btf)
+                btf_program(ebpf, TRACEPOINT)?.attach().map(Link::Btf)
             }
             Tracepoint::Event { .. } => {
-                event_program(&mut self.ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
+                event_program(ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
             }
         };
         self.link = Some(link.map_err(refusal::explain)?);
@@ -163,9 +174,10 @@ impl Probe {
     /// # Errors
     /// When the link cannot be taken down.
     pub fn detach(&mut self) -> Result<()> {
+        let ebpf = &mut self.ebpf.borrow_mut();
         match self.link.take() {
-            Some(Link::Btf(link)) => btf_program(&mut self.ebpf, TRACEPOINT)?.detach(link)?,
-            Some(Link::Event(link)) => event_program(&mut self.ebpf)?.detach(link)?,
+            Some(Link::Btf(link)) => btf_program(ebpf, TRACEPOINT)?.detach(link)?,
+            Some(Link::Event(link)) => event_program(ebpf)?.detach(link)?,
             None => {}
         }
         Ok(())
@@ -190,13 +202,12 @@ impl Probe {
     /// How often the kernel did not run the program because the processor was in it already.
     /// 0 where the kernel does not tell (before 5.12, commit 9ed9e9ba2337).
     pub fn missed(&mut self) -> u64 {
+        let ebpf = &mut self.ebpf.borrow_mut();
         let fd = match self.tracepoint {
             Tracepoint::Btf { .. } => {
-                btf_program(&mut self.ebpf, TRACEPOINT).and_then(|program| Ok(program.fd()?))
+                btf_program(ebpf, TRACEPOINT).and_then(|program| Ok(program.fd()?))
             }
-            Tracepoint::Event { .. } => {
-                event_program(&mut self.ebpf).and_then(|program| Ok(program.fd()?))
-            }
+            Tracepoint::Event { .. } => event_program(ebpf).and_then(|program| Ok(program.fd()?)),
         };
         let missed = fd.and_then(|fd| {
             let fd = fd.as_fd().as_raw_fd();

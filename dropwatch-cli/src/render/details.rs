@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     drop::{Context, Device, Direction, Drop, Socket, SocketDetails},
-    owners::Owner,
     packet::Packet,
     socket_names,
+    world::owners::Owner,
 };
 
 const INDENT: &str = "    ";

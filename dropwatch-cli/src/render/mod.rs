@@ -6,7 +6,7 @@ pub mod json;
 pub mod sources;
 mod stack_text;
 pub mod text;
-mod write;
+pub(crate) mod write;
 
 use crate::{config::Config, drop::Drop};
 use sources::Sources;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::{Named, name, owned};
-use crate::{drop::Socket, owners::Owner, render::sources::Sources, socket_names};
+use crate::{drop::Socket, render::sources::Sources, socket_names, world::owners::Owner};
 
 #[derive(Serialize)]
 pub struct SocketJson {
