@@ -76,6 +76,17 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether processes are shown besides the one that was running: owners of sockets, and who
+    /// lives in a network namespace or knows its interfaces.
+    pub fn names_processes(&self) -> bool {
+        let of_processes = |field: &Field| {
+            matches!(field, Field::Owner | Field::Netns | Field::Iface | Field::Input)
+        };
+        self.json || self.details || self.columns.iter().any(of_processes)
+    }
+}
+
 /// A mistake in the arguments, which ends the program with status 2.
 #[derive(Debug)]
 pub struct UsageError(pub String);

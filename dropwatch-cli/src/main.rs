@@ -81,6 +81,9 @@ async fn trace(config: &Config) -> Result<()> {
     debug!("attached after {:?}", begin - start);
     stop.after(config.duration);
 
+    // Later they could not be loaded, and sooner they would delay the attaching.
+    let iterators = if config.names_processes() { probe.iterators() } else { None };
+    let world = World::of_running_kernel(iterators);
     memory::give_back();
     // Threads keep the capabilities that they begin with, so these are dropped before.
     privileges::drop_all_but_reading()?;
@@ -94,12 +97,7 @@ async fn trace(config: &Config) -> Result<()> {
         );
         Symbols::none()
     };
-    let sources = Sources {
-        reasons: kernel.reasons,
-        symbols,
-        clock: Clock::system(),
-        world: World::nothing(),
-    };
+    let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
     let mut render = render::of(config, sources);
     let mut stream = Stream::new(reader, render.as_mut(), &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;

@@ -173,13 +173,14 @@ fn usual_lines_are_narrow_and_aligned() {
     let column = |name: &str| heading.find(name).expect(name);
     assert_eq!(lines.clone().count(), usual().len());
     for line in lines {
-        assert!(line.len() <= 120, "{} columns: {line}", line.len());
+        assert!(line.len() <= 160, "{} columns: {line}", line.len());
         let words: Vec<_> = line.split_whitespace().collect();
-        let [time, pid, comm, reason, iface, protocol, len, location, flow] = words[..] else {
-            panic!("{line} has no 9 columns")
+        let [time, pid, comm, reason, iface, protocol, len, location, flow, owner] = words[..]
+        else {
+            panic!("{line} has no 10 columns")
         };
         let left = [("TIME", time), ("COMM", comm), ("REASON", reason), ("PROTO", protocol)];
-        let right = [("IFACE", iface), ("LOCATION", location), ("FLOW", flow)];
+        let right = [("IFACE", iface), ("LOCATION", location), ("FLOW", flow), ("OWNER", owner)];
         for (name, word) in left.into_iter().chain(right) {
             assert!(line[column(name)..].starts_with(word), "{name}: {line}");
             assert!(name == "TIME" || line[..column(name)].ends_with(' '), "{name}: {line}");

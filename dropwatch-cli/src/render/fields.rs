@@ -68,7 +68,7 @@ fields! {
     Proto "proto" "PROTO" 6 Left "EtherType of the packet"
     Len "len" "LEN" 5 Right "length in bytes from the layer on at which it was dropped"
     Location "location" "LOCATION" 28 Left "where the packet was dropped: function and offset"
-    Flow "flow" "FLOW" 40 Left "addresses, ports and protocol of the packet"
+    Flow "flow" "FLOW" 38 Left "addresses, ports and protocol of the packet"
     Packet "packet" "PACKET" 60 Left "the packet as tcpdump would write it"
     Source "src" "SRC" 22 Left "source address and port"
     Destination "dst" "DST" 22 Left "destination address and port"
@@ -93,6 +93,7 @@ impl Field {
         Self::Len,
         Self::Location,
         Self::Flow,
+        Self::Owner,
     ];
 
     /// The field of this name.
