@@ -10,7 +10,7 @@ use dropwatch::{
     kernel::{btf::Btf, reasons::Reasons},
     reason_filter,
 };
-use dropwatch_common::config::ReasonFilter;
+use dropwatch_common::filter::ReasonFilter;
 
 use support::{file, kernels};
 

@@ -4,11 +4,10 @@
 //! `btf_file.rs` has checked.
 
 use std::{
-    cell::RefCell,
     collections::{HashMap, HashSet},
     os::fd::AsRawFd,
     path::Path,
-    rc::Rc,
+    sync::{Arc, Mutex},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -30,7 +29,7 @@ pub struct Btf {
     types: btf_rs::Btf,
     strings: Vec<u8>,
     /// Structs by name: to look for a name takes a pass over all types.
-    structs: RefCell<HashMap<String, Rc<[btf_rs::Struct]>>>,
+    structs: Mutex<HashMap<String, Arc<[btf_rs::Struct]>>>,
 }
 
 /// An enum's name, and its members' names and values. Values are sign-extended to 64 bits
@@ -94,7 +93,7 @@ impl Btf {
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         // Unlike the other backend, Mmap decodes only the types that are asked for.
         let types = btf_rs::Btf::from_file_with_backend(path, Backend::Mmap)?;
-        Ok(Self { types, strings, structs: RefCell::default() })
+        Ok(Self { types, strings, structs: Mutex::default() })
     }
 
     fn read_split(path: &Path, base: &Self) -> Result<Self> {
@@ -102,7 +101,7 @@ impl Btf {
         let strings = btf_file::check(&bytes)?.to_vec();
         ensure!(strings.first() != Some(&0), "this is the BTF of a kernel, not of a module");
         let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types).context(MISFIT)?;
-        let split = Self { types, strings, structs: RefCell::default() };
+        let split = Self { types, strings, structs: Mutex::default() };
         ensure!(split.fits(base), MISFIT);
         Ok(split)
     }
@@ -182,20 +181,21 @@ impl Btf {
         structs.iter().find_map(|found| self.member_in(found, path, MAX_DEPTH, &mut HashSet::new()))
     }
 
-    fn structs(&self, name: &str) -> Option<Rc<[btf_rs::Struct]>> {
-        if let Some(known) = self.structs.borrow().get(name) {
-            return Some(Rc::clone(known));
+    fn structs(&self, name: &str) -> Option<Arc<[btf_rs::Struct]>> {
+        let mut structs = self.structs.lock().ok()?;
+        if let Some(known) = structs.get(name) {
+            return Some(Arc::clone(known));
         }
         let types = self.types.resolve_types_by_name(name).ok()?;
-        let structs: Rc<[_]> = types
+        let found: Arc<[_]> = types
             .into_iter()
             .filter_map(|each| match each {
                 Type::Struct(found) => Some(found),
                 _ => None,
             })
             .collect();
-        self.structs.borrow_mut().insert(name.to_owned(), Rc::clone(&structs));
-        Some(structs)
+        structs.insert(name.to_owned(), Arc::clone(&found));
+        Some(found)
     }
 
     /// Structs that were searched in vain are not searched again: damaged BTF can have one contain
@@ -213,7 +213,7 @@ impl Btf {
             let name = self.types.resolve_name(member).ok()?;
             let rest = match rest {
                 None if name == wanted => {
-                    return Some((member.bit_offset(), member.bitfield_size().unwrap_or(0).into()));
+                    return Some((member.bit_offset(), member.bitfield_size().unwrap_or(0)));
                 }
                 Some(rest) if name == wanted => rest,
                 _ if name.is_empty() && searched.insert(member.get_type_id()?) => path,

@@ -175,7 +175,9 @@ impl Text {
             }
             Field::User => full_socket(drop, |full| sources.world.write_user(full.uid, out)),
             Field::Cgroup => full_socket(drop, |full| {
-                full.cgroup.map(|id| sources.world.write_cgroup(id, out));
+                if let Some(id) = full.cgroup {
+                    sources.world.write_cgroup(id, out);
+                }
             }),
             Field::Owner => owner(out, drop, sources),
         };
