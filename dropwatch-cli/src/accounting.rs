@@ -66,8 +66,8 @@ impl LossNotices {
         self.reported = lost;
         (new > 0).then(|| {
             format!(
-                "{new} drops lost, the buffer was full: narrow down with --reason, or give a larger \
-                 --buffer-size"
+                "{new} drops lost, the buffer was full: narrow down with filters, give a larger \
+                 --buffer-size, or let --sample leave some out"
             )
         })
     }

@@ -6,11 +6,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::fields::Field;
 
+const FILTERS: &str = "\
+Filters (commas and repeats are alternatives, '!' in front excludes, and all filters have to hold)";
+
 const EXAMPLES: &str = "\
 Examples:
   sudo dropwatch                                  every drop, until Ctrl-C
   sudo dropwatch --reason 'TCP_*,!TCP_OLD_DATA'   some reasons only
   sudo dropwatch --reason NO_SOCKET --stack       with the kernel stack of each drop
+  sudo dropwatch --l4 tcp --port 443,8000-8100    some packets only
   dropwatch list-reasons                          the drop reasons of this kernel
 
 Exit status: 0 when all went well, 1 when something failed, 2 for a usage error";
@@ -43,13 +47,9 @@ pub enum Command {
 /// Arguments of streaming.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Only drops for this reason (repeatable, or separated by commas)
-    ///
-    /// A name as list-reasons shows it, in any case and with or without its prefix; a glob
-    /// ('TCP_*'); a subsystem's reasons ('openvswitch/*'); a raw number; '!' in front excludes.
-    /// Several are alternatives; what is excluded stays excluded.
-    #[arg(short, long, value_name = "REASON", action = ArgAction::Append, allow_hyphen_values = true)]
-    pub reason: Vec<String>,
+    /// Which drops to stream.
+    #[command(flatten)]
+    pub filters: FilterArgs,
 
     /// Show the kernel stack of each drop; a stack seen before is referred to by its number,
     /// or printed each time with --stack=full
@@ -105,6 +105,86 @@ pub struct TraceArgs {
     /// program has to say
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// Filters, all of which the kernel applies.
+#[derive(Debug, Args)]
+#[command(next_help_heading = FILTERS)]
+pub struct FilterArgs {
+    /// Only drops for this reason
+    ///
+    /// A name as list-reasons shows it, in any case and with or without its prefix; a glob
+    /// ('TCP_*'); a subsystem's reasons ('openvswitch/*'); a raw number.
+    #[arg(short, long, value_name = "REASON", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub reason: Vec<String>,
+
+    /// EtherType: ip, ip6, arp, vlan or another name, or a number like 0x88cc
+    #[arg(long, value_name = "TYPE", action = ArgAction::Append)]
+    pub protocol: Vec<String>,
+
+    /// Device: a name, the begin of one ('veth*'), or an index
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub interface: Vec<String>,
+
+    /// Network namespace: a name of `ip netns`, an inode number, or pid:N for that of a process
+    #[arg(long, value_name = "NETNS", action = ArgAction::Append)]
+    pub netns: Vec<String>,
+
+    /// Process that was running, possibly just interrupted
+    #[arg(long, value_name = "PID", action = ArgAction::Append)]
+    pub pid: Vec<String>,
+
+    /// Name of the task that was running: up to 15 bytes, or the begin of one ('nginx*')
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub comm: Vec<String>,
+
+    /// Kernel function that dropped the packet: a name or a glob ('tcp_v4_*')
+    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
+    pub function: Vec<String>,
+
+    /// Source address or prefix, IPv4 or IPv6
+    #[arg(long, value_name = "ADDRESS", action = ArgAction::Append)]
+    pub src: Vec<String>,
+
+    /// Destination address or prefix
+    #[arg(long, value_name = "ADDRESS", action = ArgAction::Append)]
+    pub dst: Vec<String>,
+
+    /// Either address
+    #[arg(long, value_name = "ADDRESS", action = ArgAction::Append)]
+    pub host: Vec<String>,
+
+    /// Source port: a number, a range (8000-8100), or a name from /etc/services
+    #[arg(long, value_name = "PORT", action = ArgAction::Append)]
+    pub sport: Vec<String>,
+
+    /// Destination port
+    #[arg(long, value_name = "PORT", action = ArgAction::Append)]
+    pub dport: Vec<String>,
+
+    /// Either port
+    #[arg(long, value_name = "PORT", action = ArgAction::Append)]
+    pub port: Vec<String>,
+
+    /// Protocol in the IP header: tcp, udp, icmp, icmp6, sctp, gre or another name, or a number
+    #[arg(long, value_name = "PROTOCOL", action = ArgAction::Append)]
+    pub l4: Vec<String>,
+
+    /// Packets of at least so many bytes, as LEN shows them
+    #[arg(long, value_name = "N")]
+    pub min_len: Option<u32>,
+
+    /// Packets of at most so many bytes
+    #[arg(long, value_name = "N")]
+    pub max_len: Option<u32>,
+
+    /// Of the drops that match, a random part: 1/10 for one of ten
+    #[arg(long, value_name = "1/N")]
+    pub sample: Option<String>,
+
+    /// Of the drops that match, at most so many in a second
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<String>,
 }
 
 /// How stacks are shown.

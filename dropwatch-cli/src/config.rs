@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 
 use crate::{
     cli::{ColorMode, StackMode, TraceArgs},
+    filter::Patterns,
     kernel::Without,
-    reason_filter::ReasonPattern,
     render::fields::Field,
 };
 
@@ -22,8 +22,8 @@ const MAX_BUFFER_SIZE: u32 = 1 << 30;
 /// What to stream, and how.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which reasons to show; empty for all.
-    pub reasons: Vec<ReasonPattern>,
+    /// Which drops to show.
+    pub filters: Patterns,
     /// Whether and how to show stacks.
     pub stack: Option<StackMode>,
     /// Stop after so many drops have been shown.
@@ -52,13 +52,12 @@ impl Config {
     /// # Errors
     /// A [`UsageError`] that names the argument.
     pub fn new(args: &TraceArgs) -> Result<Self> {
+        let filters = Patterns::parse(&args.filters)?;
+        if args.no_btf {
+            filters.check_without_btf()?;
+        }
         Ok(Self {
-            reasons: args
-                .reason
-                .iter()
-                .flat_map(|list| list.split(','))
-                .map(ReasonPattern::parse)
-                .collect::<Result<_>>()?,
+            filters,
             stack: args.stack,
             count: args.count,
             duration: args.duration.as_deref().map(duration).transpose()?,

@@ -3,8 +3,8 @@
 pub mod cli;
 pub mod config;
 
+pub mod filter;
 pub mod kernel;
-pub mod reason_filter;
 
 pub mod diagnostics;
 pub mod iterators;

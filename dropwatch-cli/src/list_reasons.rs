@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::{
     cli::ListReasonsArgs,
+    filter::reason::{self, ReasonPattern},
     kernel::{
         btf::Btf,
         reasons::{Reason, Reasons, split},
         release,
         trace_event::TraceEvent,
     },
-    reason_filter::{self, ReasonPattern},
 };
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
     let rows: Vec<_> = reasons.iter().filter(matches).map(|reason| row(reason, &reasons)).collect();
     if rows.is_empty() {
         match &args.pattern {
-            Some(text) => bail!("{}", reason_filter::unknown(text, &reasons)),
+            Some(text) => bail!("{}", reason::unknown(text, &reasons)),
             None => bail!("this kernel has no drop reasons: they came with Linux 5.17"),
         }
     }

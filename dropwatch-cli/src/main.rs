@@ -16,7 +16,6 @@ use dropwatch::{
     output::{Ending, Output},
     preflight, privileges,
     probe::Probe,
-    reason_filter,
     render::{self, sources::Sources},
     ring::Reader,
     stop::Stop,
@@ -64,11 +63,11 @@ async fn trace(config: &Config) -> Result<()> {
              ones have names"
         );
     }
-    let filter = reason_filter::resolve(&config.reasons, &mut kernel.reasons)?;
+    let filters = config.filters.resolve(&mut kernel)?;
     preflight::check()?;
 
     let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
-    let mut probe = Probe::load(loader, &kernel, config, filter.as_ref())?;
+    let mut probe = Probe::load(loader, &kernel, config, &filters)?;
     if config.verbose {
         diagnostics::follow(&mut probe)?;
     }
@@ -87,6 +86,9 @@ async fn trace(config: &Config) -> Result<()> {
     memory::give_back();
     // Threads keep the capabilities that they begin with, so these are dropped before.
     privileges::drop_all_but_reading()?;
+    if let Some(notice) = config.filters.notice() {
+        eprintln!("dropwatch: {notice}");
+    }
     let output = Output::start()?;
     let symbols = if preflight::addresses_visible() {
         Symbols::of_running_kernel(config.stack.is_some())

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Error, Result};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, MapData, PerCpuArray, RingBuf},
+    maps::{Array, LpmTrie, MapData, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::{
         BtfTracePoint, TracePoint, tp_btf::BtfTracePointLinkId, trace_point::TracePointLinkId,
     },
@@ -24,6 +24,7 @@ use log::debug;
 
 use crate::{
     config::Config,
+    filter::Chosen,
     iterators::Iterators,
     kernel::{Kernel, Tracepoint},
     refusal,
@@ -37,6 +38,9 @@ const TRACEPOINT: &str = "kfree_skb";
 const EVENT_PROGRAM: &str = "kfree_skb_event";
 /// The tracepoint of queue disciplines, and the program for it.
 const QDISC_TRACEPOINT: &str = "qdisc_drop";
+/// The tries that filters look up.
+const FUNCTIONS: &str = "FUNCTIONS";
+const HOSTS: &str = "HOSTS";
 /// The reader is woken without delay when this part of the ring is full.
 const WAKE_AT_FRACTION: u32 = 4;
 
@@ -76,11 +80,15 @@ impl Probe {
         loader: EbpfLoader<'_>,
         kernel: &Kernel,
         config: &Config,
-        filter: Option<&ReasonFilter>,
+        chosen: &Chosen,
     ) -> Result<Self> {
         let mut globals = Shared(Globals {
             has_reason: kernel.has_reason.into(),
-            filter_reasons: filter.is_some().into(),
+            filter_reasons: chosen.reasons.is_some().into(),
+            filter_functions: (!chosen.functions.is_empty()).into(),
+            filter_hosts: (!chosen.hosts.is_empty()).into(),
+            sample: chosen.sample,
+            rate_limit: chosen.rate_limit,
             stacks: config.stack.is_some().into(),
             wake_at: config.buffer_size / WAKE_AT_FRACTION,
             ..Globals::EMPTY
@@ -96,16 +104,24 @@ impl Probe {
             }
             Tracepoint::Event { event } => globals.0.event = event,
         }
-        let filter = Shared(filter.copied().unwrap_or(ReasonFilter::new(true)));
+        let reasons = Shared(chosen.reasons.unwrap_or(ReasonFilter::new(true)));
+        let filters = Shared(chosen.filters);
         let log_level = if config.verbose { aya_log::Level::Debug as u8 } else { 0 };
         let mut loader: EbpfLoader<'_> = loader;
         let mut ebpf = loader
             .override_global(CONFIG_GLOBAL, &globals, true)
-            .override_global(REASON_FILTER_GLOBAL, &filter, true)
+            .override_global(REASON_FILTER_GLOBAL, &reasons, true)
+            .override_global(FILTERS_GLOBAL, &filters, true)
             .override_global(aya_log::LEVEL, &log_level, true)
             .map_max_entries("RECORDS", config.buffer_size)
+            .map_max_entries(FUNCTIONS, entries(&chosen.functions))
+            .map_max_entries(HOSTS, entries(&chosen.hosts))
             .load(OBJECT)
             .map_err(refusal::explain)?;
+        let functions = chosen.functions.iter();
+        let functions = functions.map(|(len, first, bits)| (*len, first.to_be_bytes(), *bits));
+        fill(&mut ebpf, FUNCTIONS, functions)?;
+        fill(&mut ebpf, HOSTS, chosen.hosts.iter().copied())?;
         match kernel.tracepoint {
             Tracepoint::Btf { prototype, qdisc_drop, .. } => {
                 load_btf_program(&mut ebpf, TRACEPOINT, prototype.typedef_id)?;
@@ -220,6 +236,26 @@ impl Probe {
             0
         })
     }
+}
+
+/// How many entries a map is to have room for: no map can have none.
+fn entries<T>(list: &[T]) -> u32 {
+    list.len().max(1) as u32
+}
+
+/// Puts prefixes with their bits into a trie.
+fn fill<K: Pod>(
+    ebpf: &mut Ebpf,
+    name: &str,
+    entries: impl Iterator<Item = (u32, K, u32)>,
+) -> Result<()> {
+    let map = ebpf.map_mut(name).with_context(|| format!("the program has no map {name}"))?;
+    let mut trie = LpmTrie::<_, K, u32>::try_from(map)?;
+    for (len, data, bits) in entries {
+        let inserted = trie.insert(&Key::new(len, data), bits, 0);
+        inserted.with_context(|| format!("the kernel refused an entry of the map {name}"))?;
+    }
+    Ok(())
 }
 
 fn btf_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint> {

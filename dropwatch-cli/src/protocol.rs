@@ -7,8 +7,24 @@ use std::borrow::Cow;
 ///
 /// Source: `linux/if_ether.h`, and IANA's list for how they are written.
 pub fn name(protocol: u16) -> Cow<'static, str> {
-    Cow::Borrowed(match protocol {
-        0x0000 => "-",
+    match usual_name(protocol) {
+        Some(name) => Cow::Borrowed(name),
+        None if protocol == 0 => Cow::Borrowed("-"),
+        None => Cow::Owned(format!("{protocol:#06x}")),
+    }
+}
+
+/// The protocol of this name, in any case, or of one that people also use.
+pub fn number(name: &str) -> Option<u16> {
+    const ALSO: [(&str, u16); 5] =
+        [("ip", 0x0800), ("ip4", 0x0800), ("ip6", 0x86dd), ("vlan", 0x8100), ("qinq", 0x88a8)];
+    let is = |usual: &str| usual.eq_ignore_ascii_case(name);
+    let also = ALSO.iter().find(|(usual, _)| is(usual)).map(|(_, protocol)| *protocol);
+    also.or_else(|| (0..=u16::MAX).find(|&protocol| usual_name(protocol).is_some_and(is)))
+}
+
+fn usual_name(protocol: u16) -> Option<&'static str> {
+    Some(match protocol {
         0x0001 => "802.3",
         0x0003 => "all",
         0x0004 => "802.2",
@@ -56,7 +72,7 @@ pub fn name(protocol: u16) -> Cow<'static, str> {
         0x9200 => "QinQ2",
         0x9300 => "QinQ3",
         0xdada => "EDSA",
-        unnamed => return Cow::Owned(format!("{unnamed:#06x}")),
+        _ => return None,
     })
 }
 
@@ -81,5 +97,17 @@ mod tests {
         assert_eq!(name(0), "-");
         assert_eq!(name(0x88b5), "0x88b5");
         assert_eq!(name(0x00ff), "0x00ff");
+    }
+
+    #[test]
+    fn each_name_leads_back_to_its_number() {
+        for protocol in 0..=u16::MAX {
+            if let Some(name) = usual_name(protocol) {
+                assert_eq!(number(name), Some(protocol), "{name}");
+                assert_eq!(number(&name.to_ascii_lowercase()), Some(protocol), "{name}");
+            }
+        }
+        assert_eq!((number("IP"), number("vlan")), (Some(0x0800), Some(0x8100)));
+        assert_eq!((number("-"), number(""), number("0x0800")), (None, None, None));
     }
 }

@@ -7,8 +7,8 @@ use clap::Parser;
 use dropwatch::{
     cli::Cli,
     config::{Config, UsageError},
+    filter::reason,
     kernel::{btf::Btf, reasons::Reasons},
-    reason_filter,
 };
 use dropwatch_common::filter::ReasonFilter;
 
@@ -30,7 +30,7 @@ fn reasons(modules: &[&str]) -> Reasons {
 fn filter(values: &[&str], modules: &[&str]) -> Result<Option<ReasonFilter>> {
     let arguments = values.iter().flat_map(|value| ["--reason", value]);
     let cli = Cli::try_parse_from(["dropwatch"].into_iter().chain(arguments))?;
-    reason_filter::resolve(&Config::new(&cli.trace)?.reasons, &mut reasons(modules))
+    reason::resolve(&Config::new(&cli.trace)?.filters.reasons, &mut reasons(modules))
 }
 
 /// Names of the reasons that pass, when all modules are loaded.
@@ -183,9 +183,9 @@ fn what_queue_disciplines_drop_is_meant_with_its_finer_reasons() {
     let kernel = Btf::open(&file(&kernels::vmlinux("7.1").bytes())).expect("BTF");
     let passes = |item: &str, raw| {
         let cli = Cli::try_parse_from(["dropwatch", "--reason", item]).expect("arguments");
-        let patterns = Config::new(&cli.trace).expect("patterns").reasons;
+        let patterns = Config::new(&cli.trace).expect("patterns").filters.reasons;
         let mut reasons = Reasons::of_btf(&kernel).expect("drop reasons");
-        let filter = reason_filter::resolve(&patterns, &mut reasons).expect("a filter");
+        let filter = reason::resolve(&patterns, &mut reasons).expect("a filter");
         filter.expect("a pattern").passes(raw)
     };
     let (coarse, generic, overlimit) = (64, 0x3_0001, 0x3_0002);

@@ -35,7 +35,8 @@ pub struct Filters {
     pub destination_port: Choice<Ranges>,
     /// Ports of which either may be meant.
     pub port: Choice<Ranges>,
-    /// Indexes of devices, of which `skb_iif` is one where the skb has no device.
+    /// Indexes of devices, of which `skb_iif` is one where the skb has no device. They and the
+    /// names are alternatives.
     pub interface_index: Choice<Ranges>,
     /// Names of the interrupted task.
     pub comm: Choice<Names>,

@@ -1,6 +1,6 @@
 //! The filters. They run before anything is copied, the cheapest first.
 
-use core::mem::transmute;
+use core::{hint::black_box, mem::transmute};
 
 use aya_ebpf::maps::lpm_trie::Key;
 use dropwatch_common::filter::{
@@ -28,8 +28,7 @@ pub fn passes(drop: &impl Source) -> bool {
         && passes_name(&filters.comm, task::comm_words)
         && passes_function(filters, drop)
         && passes_number(&filters.netns, || drop.netns().map(u64::from))
-        && passes_number(&filters.interface_index, || drop.interface_index().map(u64::from))
-        && passes_name(&filters.interface, || drop.interface_name())
+        && passes_interface(filters, drop)
         && passes_packet(filters, drop)
 }
 
@@ -44,47 +43,96 @@ fn passes_reason(reason: Option<u32>) -> bool {
 /// A number that is not known is none of those that are wanted, and not excluded either.
 #[inline(always)]
 fn passes_number(choice: &Choice<Ranges>, number: impl Fn() -> Option<u64>) -> bool {
-    if known(&choice.wanted.len) != 0 && !number().is_some_and(|it| contains(&choice.wanted, it)) {
-        return false;
+    if !is_set(choice) {
+        return true;
     }
-    known(&choice.excluded.len) == 0 || !number().is_some_and(|it| contains(&choice.excluded, it))
+    let number = number();
+    (known(&choice.wanted.len) == 0 || contain(&choice.wanted, number))
+        && (known(&choice.excluded.len) == 0 || !contain(&choice.excluded, number))
 }
 
 #[inline(always)]
-fn contains(ranges: &Ranges, number: u64) -> bool {
+fn passes_name(choice: &Choice<Names>, name: impl Fn() -> Option<[u64; 2]>) -> bool {
+    if known(&choice.wanted.len) == 0 && known(&choice.excluded.len) == 0 {
+        return true;
+    }
+    let name = name();
+    (known(&choice.wanted.len) == 0 || have(&choice.wanted, name))
+        && (known(&choice.excluded.len) == 0 || !have(&choice.excluded, name))
+}
+
+#[inline(always)]
+fn is_set(choice: &Choice<Ranges>) -> bool {
+    known(&choice.wanted.len) != 0 || known(&choice.excluded.len) != 0
+}
+
+#[inline(always)]
+fn contain(ranges: &Ranges, number: Option<u64>) -> bool {
+    number.is_some_and(|number| is_positive(differ(ranges, number)))
+}
+
+#[inline(always)]
+fn have(names: &Names, name: Option<[u64; 2]>) -> bool {
+    name.is_some_and(|name| is_positive(differ_all(names, name)))
+}
+
+/// Negative where the number, which has to be below 2^63, is in none of the ranges.
+///
+/// Computed without branches: the verifier follows each branch to the end of the program, and
+/// gives up where many alternatives of many kinds are many times many branches.
+#[inline(always)]
+fn differ(ranges: &Ranges, number: u64) -> u64 {
+    let mut all = u64::MAX;
     for index in 0..MAX_ALTERNATIVES {
         if index as u64 >= known(&ranges.len) {
             break;
         }
         let bounds = &ranges.bounds[index];
-        if known(&bounds[0]) <= number && number <= known(&bounds[1]) {
-            return true;
-        }
+        let (first, last) = (known(&bounds[0]), known(&bounds[1]));
+        all &= black_box(number.wrapping_sub(first) | last.wrapping_sub(number));
     }
-    false
+    all
 }
 
+/// Negative where this is none of the names; computed as in [`differ`].
 #[inline(always)]
-fn passes_name(choice: &Choice<Names>, name: impl Fn() -> Option<[u64; 2]>) -> bool {
-    if known(&choice.wanted.len) != 0 && !name().is_some_and(|it| is_any(&choice.wanted, it)) {
-        return false;
-    }
-    known(&choice.excluded.len) == 0 || !name().is_some_and(|it| is_any(&choice.excluded, it))
-}
-
-#[inline(always)]
-fn is_any(names: &Names, words: [u64; 2]) -> bool {
+fn differ_all(names: &Names, name: [u64; 2]) -> u64 {
+    let mut all = u64::MAX;
     for index in 0..MAX_ALTERNATIVES {
         if index as u64 >= known(&names.len) {
             break;
         }
         let Name { value, mask } = &names.names[index];
-        let is = |word: usize| words[word] & known(&mask[word]) == known(&value[word]);
-        if is(0) && is(1) {
-            return true;
-        }
+        let bits = |word: usize| name[word] & known(&mask[word]) ^ known(&value[word]);
+        let different = bits(0) | bits(1);
+        // Either a number other than 0 or its opposite is negative.
+        all &= black_box(different | different.wrapping_neg());
     }
-    false
+    all
+}
+
+#[inline(always)]
+fn is_positive(number: u64) -> bool {
+    black_box(number) as i64 >= 0
+}
+
+/// By name or by index: both are of one kind, so that they are alternatives to each other.
+#[inline(always)]
+fn passes_interface(filters: &Filters, drop: &impl Source) -> bool {
+    let (names, indexes) = (&filters.interface, &filters.interface_index);
+    let by_name = known(&names.wanted.len) != 0 || known(&names.excluded.len) != 0;
+    let by_index = is_set(indexes);
+    if !by_name && !by_index {
+        return true;
+    }
+    let name = if by_name { drop.interface_name() } else { None };
+    let index = if by_index { drop.interface_index().map(u64::from) } else { None };
+    let is_wanted = known(&names.wanted.len) == 0 && known(&indexes.wanted.len) == 0
+        || known(&names.wanted.len) != 0 && have(&names.wanted, name)
+        || known(&indexes.wanted.len) != 0 && contain(&indexes.wanted, index);
+    is_wanted
+        && !(known(&names.excluded.len) != 0 && have(&names.excluded, name))
+        && !(known(&indexes.excluded.len) != 0 && contain(&indexes.excluded, index))
 }
 
 #[inline(always)]
@@ -92,7 +140,10 @@ fn passes_function(filters: &Filters, drop: &impl Source) -> bool {
     if config!(filter_functions) == 0 {
         return true;
     }
-    let key = Key::new(u64::BITS, drop.location().to_be_bytes());
+    // The location is where the call returns to, which after a call that ends a function is the
+    // next one already.
+    let call = drop.location().wrapping_sub(1);
+    let key = Key::new(u64::BITS, call.to_be_bytes());
     let found = maps::FUNCTIONS.get(key).map_or(0, |bits| *bits);
     found & EXCLUDED_FUNCTION == 0
         && (known(&filters.wanted_functions) == 0 || found & WANTED_FUNCTION != 0)
@@ -101,12 +152,8 @@ fn passes_function(filters: &Filters, drop: &impl Source) -> bool {
 #[inline(always)]
 fn passes_packet(filters: &Filters, drop: &impl Source) -> bool {
     let ports = [&filters.source_port, &filters.destination_port, &filters.port];
-    let mut asked = config!(filter_hosts) != 0;
-    asked |= known(&filters.l4.wanted.len) != 0 || known(&filters.l4.excluded.len) != 0;
-    for choice in ports {
-        asked |= known(&choice.wanted.len) != 0 || known(&choice.excluded.len) != 0;
-    }
-    if !asked {
+    let of_ports = ports.into_iter().any(is_set);
+    if config!(filter_hosts) == 0 && !is_set(&filters.l4) && !of_ports {
         return true;
     }
     let headers = drop.headers();
@@ -120,9 +167,7 @@ fn passes_packet(filters: &Filters, drop: &impl Source) -> bool {
 
 #[inline(always)]
 fn passes_either(choice: &Choice<Ranges>, one: Option<u64>, other: Option<u64>) -> bool {
-    let among = |ranges: &Ranges| {
-        one.is_some_and(|it| contains(ranges, it)) || other.is_some_and(|it| contains(ranges, it))
-    };
+    let among = |ranges: &Ranges| contain(ranges, one) || contain(ranges, other);
     (known(&choice.wanted.len) == 0 || among(&choice.wanted))
         && (known(&choice.excluded.len) == 0 || !among(&choice.excluded))
 }

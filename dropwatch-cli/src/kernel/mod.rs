@@ -2,6 +2,7 @@
 
 pub mod btf;
 mod btf_file;
+pub mod kallsyms;
 pub mod known_elsewhere;
 pub mod layout;
 pub mod modules;

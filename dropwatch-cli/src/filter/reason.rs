@@ -5,6 +5,7 @@ use dropwatch_common::filter::{FILTER_REASONS, ReasonFilter};
 use log::debug;
 use wildmatch::WildMatch;
 
+use super::{list::number, nearest::nearest};
 use crate::{
     config::UsageError,
     kernel::{
@@ -14,9 +15,6 @@ use crate::{
 };
 
 const CORE_PREFIX: &str = "SKB_DROP_REASON_";
-/// How similar a name must be to be suggested, from 0 to 1, and how many are suggested.
-const SIMILAR: f64 = 0.6;
-const SUGGESTIONS: usize = 3;
 
 /// One item of `--reason`: what it matches, and whether that is shown or excluded.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,12 +69,8 @@ impl ReasonPattern {
 
 impl Matcher {
     fn parse(text: &str) -> Self {
-        let number = match text.get(..2) {
-            Some("0x" | "0X") => u32::from_str_radix(&text[2..], 16),
-            _ => text.parse(),
-        };
-        if let Ok(raw) = number {
-            return Self::Raw(raw);
+        if let Some(raw) = number(text, u32::MAX.into()) {
+            return Self::Raw(raw as u32);
         }
         let name = |text: &str| {
             let upper = text.to_ascii_uppercase();
@@ -207,7 +201,7 @@ pub fn unknown(text: &str, reasons: &Reasons) -> String {
             not_loaded(reasons)
         );
     }
-    let nearest = nearest(name, reasons);
+    let nearest = nearest(name, reasons.iter().map(|reason| reason.name.as_str()));
     if nearest.is_empty() {
         format!("'{text}' is no drop reason of this kernel; {see}")
     } else {
@@ -228,16 +222,4 @@ fn not_loaded(reasons: &Reasons) -> String {
     } else {
         format!(" (the names of {} are known only while the module is loaded)", missing.join(", "))
     }
-}
-
-fn nearest<'a>(name: &str, reasons: &'a Reasons) -> Vec<&'a str> {
-    let mut scored: Vec<_> = reasons
-        .iter()
-        .map(|reason| {
-            (strsim::normalized_damerau_levenshtein(name, &reason.name), reason.name.as_str())
-        })
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .collect();
-    scored.sort_by(|left, right| right.0.total_cmp(&left.0));
-    scored.into_iter().take(SUGGESTIONS).map(|(_, name)| name).collect()
 }
