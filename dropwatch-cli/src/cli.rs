@@ -40,10 +40,6 @@ pub enum Command {
 /// Arguments of streaming.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Which drops to stream.
-    #[command(flatten)]
-    pub filters: FilterArgs,
-
     /// Show the kernel stack of each drop; a stack seen before is referred to by its number,
     /// or printed each time with --stack=full
     #[arg(
@@ -85,6 +81,10 @@ pub struct TraceArgs {
     /// Show what dropwatch does, and what the BPF program has to say, on standard error
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Which drops to stream. Last, since what comes after is listed under the same heading.
+    #[command(flatten)]
+    pub filters: FilterArgs,
 }
 
 /// Filters, all of which the kernel applies.
