@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::render::fields::Field;
+
 const FILTERS: &str = "\
 Filters (commas and repeats are alternatives, '!' in front excludes, and all filters have to hold)";
 
@@ -19,7 +21,7 @@ Exit status: 0 when all went well, 1 when something failed, 2 for a usage error"
 
 /// Tells why the Linux kernel is dropping packets: who, why, what and where, as it happens
 #[derive(Debug, Parser)]
-#[command(name = "dropwatch", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "dropwatch", version, after_help = EXAMPLES, after_long_help = after_long_help(), args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// Without a subcommand, drops are streamed.
     #[command(subcommand)]
@@ -28,6 +30,11 @@ pub struct Cli {
     /// What to stream, and how.
     #[command(flatten)]
     pub trace: TraceArgs,
+}
+
+/// What follows the options in the long help.
+fn after_long_help() -> String {
+    format!("{}\n{EXAMPLES}", Field::table())
 }
 
 /// What dropwatch does besides streaming drops.
@@ -78,7 +85,20 @@ pub struct TraceArgs {
     #[arg(long, conflicts_with = "reason")]
     pub without_reasons: bool,
 
-    /// Show what dropwatch does, and what the BPF program has to say, on standard error
+    /// The columns, separated by commas; --help explains each
+    #[arg(long, value_name = "FIELDS", conflicts_with = "json")]
+    pub fields: Option<String>,
+
+    /// Show lines about packet, device, socket and context under each drop
+    #[arg(long)]
+    pub verbose_packet: bool,
+
+    /// Print each drop as a JSON object on a line of its own; schema/drop.schema.json describes it
+    #[arg(long)]
+    pub json: bool,
+
+    /// As --verbose-packet, and show on standard error what dropwatch does and what the BPF
+    /// program has to say
     #[arg(short, long)]
     pub verbose: bool,
 

@@ -1,6 +1,9 @@
 //! From the kernel's clock to wall-clock time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -55,6 +58,14 @@ impl Clock {
         out.extend(digits);
     }
 
+    /// Appends date and time in UTC with nanoseconds, 30 bytes: `2026-11-23T14:03:12.123456789Z`.
+    pub fn write_rfc3339(&self, boot_ns: u64, out: &mut Vec<u8>) {
+        let unix = (boot_ns as i64).wrapping_add(self.offset);
+        let time = Timestamp::from_nanosecond(unix.into()).unwrap_or_default();
+        // Writing to memory does not fail.
+        let _ = write!(out, "{time:.9}");
+    }
+
     fn time_of_day(&self, second: i64) -> [u8; 8] {
         let local = Timestamp::from_second(second).unwrap_or_default().to_zoned(self.zone.clone());
         let pair = |number: i8| [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
@@ -95,6 +106,14 @@ mod tests {
         assert_eq!(text(&mut clock, 999_999_999), "15:04:05.999999");
         assert_eq!(text(&mut clock, 1_000_000_000), "15:04:06.000000");
         assert_eq!(text(&mut clock, 0), "15:04:05.000000");
+    }
+
+    #[test]
+    fn timestamps_have_nanoseconds() {
+        let clock = Clock::fixed(1_795_446_245 * NANOS);
+        let mut out = Vec::new();
+        clock.write_rfc3339(120_000_000, &mut out);
+        assert_eq!(out, b"2026-11-23T15:04:05.120000000Z");
     }
 
     #[test]

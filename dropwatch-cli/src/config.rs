@@ -13,6 +13,7 @@ use crate::{
     cli::{ColorMode, StackMode, TraceArgs},
     filter::Patterns,
     kernel::Without,
+    render::fields::Field,
 };
 
 const MIN_BUFFER_SIZE: u32 = 64 << 10;
@@ -35,6 +36,12 @@ pub struct Config {
     pub color: bool,
     /// What to do without.
     pub without: Without,
+    /// The columns.
+    pub columns: Vec<Field>,
+    /// Whether lines about packet, device and socket follow each drop.
+    pub details: bool,
+    /// Whether to print JSON instead of text.
+    pub json: bool,
     /// Whether to show diagnostics.
     pub verbose: bool,
 }
@@ -57,8 +64,25 @@ impl Config {
             buffer_size: buffer_size(&args.buffer_size)?,
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
+            columns: match &args.fields {
+                Some(text) => fields(text)?,
+                None => Field::DEFAULT.to_vec(),
+            },
+            details: args.verbose || args.verbose_packet,
+            json: args.json,
             verbose: args.verbose,
         })
+    }
+}
+
+impl Config {
+    /// Whether processes are shown besides the one that was running: owners of sockets, and who
+    /// lives in a network namespace or knows its interfaces.
+    pub fn names_processes(&self) -> bool {
+        let of_processes = |field: &Field| {
+            matches!(field, Field::Owner | Field::Netns | Field::Iface | Field::Input)
+        };
+        self.json || self.details || self.columns.iter().any(of_processes)
     }
 }
 
@@ -73,6 +97,18 @@ impl fmt::Display for UsageError {
 }
 
 impl std::error::Error for UsageError {}
+
+fn fields(text: &str) -> Result<Vec<Field>> {
+    let field = |name: &str| {
+        let name = name.trim();
+        Field::named(name).ok_or_else(|| {
+            let names: Vec<_> = Field::ALL.iter().map(|field| field.name()).collect();
+            let message = format!("--fields '{name}' is no field; there are {}", names.join(", "));
+            UsageError(message).into()
+        })
+    };
+    text.split(',').map(field).collect()
+}
 
 fn duration(text: &str) -> Result<Duration> {
     let seconds = text.parse::<f64>().ok().and_then(|n| SignedDuration::try_from_secs_f64(n).ok());

@@ -37,7 +37,8 @@ pub fn enable() {
 /// # Errors
 /// When its messages cannot be read.
 pub fn follow(probe: &mut Probe) -> Result<()> {
-    let logger = EbpfLogger::init(probe.ebpf_mut()).context("the BPF program has no messages")?;
+    let logger =
+        EbpfLogger::init(&mut probe.ebpf_mut()).context("the BPF program has no messages")?;
     // SAFETY: the logger owns its ring, whose descriptor stays open as long as it.
     let logger = unsafe { AsyncFd::register(logger) };
     let mut logger = logger

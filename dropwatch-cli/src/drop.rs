@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use dropwatch_common::record::{COMM_LEN, PACKET_LEN};
 
+use crate::packet::{Packet, Snapshot};
+
 /// One drop. A field that the kernel could not give is none, never a made-up value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drop {
@@ -69,6 +71,22 @@ impl Drop {
             (iif, Some(device)) if device.index != iif => Some(Direction::Forward),
             _ => Some(Direction::In),
         }
+    }
+}
+
+impl Drop {
+    /// What the headers say.
+    pub fn packet(&self) -> Packet {
+        let Some(headers) = &self.headers else { return Packet::default() };
+        Packet::parse(&Snapshot {
+            bytes: headers.bytes(),
+            mac: headers.mac,
+            network: headers.network,
+            transport: headers.transport,
+            protocol: self.protocol.unwrap_or(0),
+            vlan: self.vlan,
+            cut: headers.linear_len > headers.len,
+        })
     }
 }
 

@@ -7,9 +7,11 @@ pub mod filter;
 pub mod kernel;
 
 pub mod diagnostics;
+pub mod iterators;
 pub mod preflight;
 pub mod privileges;
 pub mod probe;
+mod refusal;
 mod stand_in_btf;
 
 pub mod memory;
@@ -24,8 +26,10 @@ pub mod stream;
 pub mod clock;
 pub mod protocol;
 pub mod render;
+pub mod socket_names;
 pub mod stacks;
 pub mod symbols;
+pub mod world;
 
 pub mod accounting;
 pub mod output;

@@ -11,6 +11,7 @@ use crate::{
     kernel::{
         btf::Btf,
         reasons::{Reason, Reasons, split},
+        release,
         trace_event::TraceEvent,
     },
 };
@@ -55,7 +56,10 @@ fn read(args: &ListReasonsArgs) -> Result<Reasons> {
             eprintln!("dropwatch: this kernel has no BTF: only the core reasons are listed");
             return Ok(Reasons::of_trace_event(&TraceEvent::of_running_kernel()?.reasons));
         }
-        let mut reasons = Reasons::of_running_kernel(&Btf::of_running_kernel()?)?;
+        let btf = Btf::of_running_kernel()?;
+        let mut reasons = Reasons::of_running_kernel(&btf).with_context(|| {
+            format!("kernel {} tells no drop reasons; list another's with --btf FILE", release())
+        })?;
         if let Err(error) = reasons.search_modules() {
             eprintln!("dropwatch: the reasons of a module are left out: {error:#}");
         }

@@ -16,11 +16,12 @@ use dropwatch::{
     output::{Ending, Output},
     preflight, privileges,
     probe::Probe,
-    render::text::Text,
+    render::{self, sources::Sources},
     ring::Reader,
     stop::Stop,
     stream::{Ended, Stream},
     symbols::Symbols,
+    world::World,
 };
 use log::debug;
 
@@ -79,6 +80,9 @@ async fn trace(config: &Config) -> Result<()> {
     debug!("attached after {:?}", begin - start);
     stop.after(config.duration);
 
+    // Later they could not be loaded, and sooner they would delay the attaching.
+    let iterators = if config.names_processes() { probe.iterators() } else { None };
+    let world = World::of_running_kernel(iterators);
     memory::give_back();
     // Threads keep the capabilities that they begin with, so these are dropped before.
     privileges::drop_all_but_reading()?;
@@ -95,8 +99,9 @@ async fn trace(config: &Config) -> Result<()> {
         );
         Symbols::none()
     };
-    let mut text = Text::new(kernel.reasons, symbols, Clock::system(), config.color, config.stack);
-    let mut stream = Stream::new(reader, &mut text, &output, config.count);
+    let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
+    let mut render = render::of(config, sources);
+    let mut stream = Stream::new(reader, render.as_mut(), &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;

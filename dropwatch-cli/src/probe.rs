@@ -1,17 +1,18 @@
 //! Loading the BPF program, attaching it, and what it shares with us.
 
 use std::{
-    fs, io,
+    cell::{RefCell, RefMut},
+    fs,
     os::fd::{AsFd, AsRawFd},
+    rc::Rc,
 };
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, LpmTrie, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key},
+    maps::{Array, LpmTrie, MapData, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::{
-        BtfTracePoint, ProgramError, TracePoint, tp_btf::BtfTracePointLinkId,
-        trace_point::TracePointLinkId,
+        BtfTracePoint, TracePoint, tp_btf::BtfTracePointLinkId, trace_point::TracePointLinkId,
     },
 };
 use dropwatch_common::{
@@ -24,7 +25,9 @@ use log::debug;
 use crate::{
     config::Config,
     filter::Chosen,
+    iterators::Iterators,
     kernel::{Kernel, Tracepoint},
+    refusal,
     stand_in_btf::{self, Kind},
 };
 
@@ -56,7 +59,8 @@ unsafe impl Pod for Shared<Counters> {}
 
 /// The program in the kernel.
 pub struct Probe {
-    ebpf: Ebpf,
+    /// Shared with the iterators, which outlive a borrow of the probe.
+    ebpf: Rc<RefCell<Ebpf>>,
     tracepoint: Tracepoint,
     link: Option<Link>,
     counters: PerCpuArray<MapData, Shared<Counters>>,
@@ -113,7 +117,7 @@ impl Probe {
             .map_max_entries(FUNCTIONS, entries(&chosen.functions))
             .map_max_entries(HOSTS, entries(&chosen.hosts))
             .load(OBJECT)
-            .map_err(refused)?;
+            .map_err(refusal::explain)?;
         let functions = chosen.functions.iter();
         let functions = functions.map(|(len, first, bits)| (*len, first.to_be_bytes(), *bits));
         fill(&mut ebpf, FUNCTIONS, functions)?;
@@ -125,11 +129,14 @@ impl Probe {
                     load_btf_program(&mut ebpf, QDISC_TRACEPOINT, id)?;
                 }
             }
-            Tracepoint::Event { .. } => event_program(&mut ebpf)?.load().map_err(refused)?,
+            Tracepoint::Event { .. } => {
+                event_program(&mut ebpf)?.load().map_err(refusal::explain)?
+            }
         }
         let counters = PerCpuArray::try_from(
             ebpf.take_map("COUNTERS").context("the program has no counters")?,
         )?;
+        let ebpf = Rc::new(RefCell::new(ebpf));
         Ok(Self { ebpf, tracepoint: kernel.tracepoint, link: None, counters })
     }
 
@@ -138,15 +145,22 @@ impl Probe {
     /// # Errors
     /// When they have been taken.
     pub fn take_ring(&mut self) -> Result<(RingBuf<MapData>, Array<MapData, u32>)> {
-        let mut take = |name| {
-            self.ebpf.take_map(name).with_context(|| format!("the program has no map {name}"))
-        };
+        let mut ebpf = self.ebpf.borrow_mut();
+        let mut take =
+            |name| ebpf.take_map(name).with_context(|| format!("the program has no map {name}"));
         Ok((RingBuf::try_from(take("RECORDS")?)?, Array::try_from(take("READER")?)?))
     }
 
     /// Access for the reader of the program's own messages.
-    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
-        &mut self.ebpf
+    pub fn ebpf_mut(&mut self) -> RefMut<'_, Ebpf> {
+        self.ebpf.borrow_mut()
+    }
+
+    /// Loads the iterators over the kernel's processes, where the kernel has what they need. Best
+    /// done when the probe is attached, and while there are the capabilities to load programs.
+    pub fn iterators(&mut self) -> Option<Iterators> {
+        let Tracepoint::Btf { layout, .. } = self.tracepoint else { return None };
+        Iterators::load(Rc::clone(&self.ebpf), layout.iterators?)
     }
 
     /// From now on, drops are seen.
@@ -154,19 +168,20 @@ impl Probe {
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&mut self) -> Result<()> {
+        let ebpf = &mut self.ebpf.borrow_mut();
         let link = match self.tracepoint {
             Tracepoint::Btf { qdisc_drop, .. } => {
                 if qdisc_drop.is_some() {
                     // It only takes notes; its link may last as long as the program.
-                    btf_program(&mut self.ebpf, QDISC_TRACEPOINT)?.attach().map_err(refused)?;
+                    btf_program(ebpf, QDISC_TRACEPOINT)?.attach().map_err(refusal::explain)?;
                 }
-                btf_program(&mut self.ebpf, TRACEPOINT)?.attach().map(Link::Btf)
+                btf_program(ebpf, TRACEPOINT)?.attach().map(Link::Btf)
             }
             Tracepoint::Event { .. } => {
-                event_program(&mut self.ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
+                event_program(ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
             }
         };
-        self.link = Some(link.map_err(refused)?);
+        self.link = Some(link.map_err(refusal::explain)?);
         Ok(())
     }
 
@@ -175,9 +190,10 @@ impl Probe {
     /// # Errors
     /// When the link cannot be taken down.
     pub fn detach(&mut self) -> Result<()> {
+        let ebpf = &mut self.ebpf.borrow_mut();
         match self.link.take() {
-            Some(Link::Btf(link)) => btf_program(&mut self.ebpf, TRACEPOINT)?.detach(link)?,
-            Some(Link::Event(link)) => event_program(&mut self.ebpf)?.detach(link)?,
+            Some(Link::Btf(link)) => btf_program(ebpf, TRACEPOINT)?.detach(link)?,
+            Some(Link::Event(link)) => event_program(ebpf)?.detach(link)?,
             None => {}
         }
         Ok(())
@@ -202,13 +218,12 @@ impl Probe {
     /// How often the kernel did not run the program because the processor was in it already.
     /// 0 where the kernel does not tell (before 5.12, commit 9ed9e9ba2337).
     pub fn missed(&mut self) -> u64 {
+        let ebpf = &mut self.ebpf.borrow_mut();
         let fd = match self.tracepoint {
             Tracepoint::Btf { .. } => {
-                btf_program(&mut self.ebpf, TRACEPOINT).and_then(|program| Ok(program.fd()?))
+                btf_program(ebpf, TRACEPOINT).and_then(|program| Ok(program.fd()?))
             }
-            Tracepoint::Event { .. } => {
-                event_program(&mut self.ebpf).and_then(|program| Ok(program.fd()?))
-            }
+            Tracepoint::Event { .. } => event_program(ebpf).and_then(|program| Ok(program.fd()?)),
         };
         let missed = fd.and_then(|fd| {
             let fd = fd.as_fd().as_raw_fd();
@@ -251,41 +266,11 @@ fn btf_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoi
 
 fn load_btf_program(ebpf: &mut Ebpf, tracepoint: &str, typedef_id: u32) -> Result<()> {
     let btf = stand_in_btf::with(Kind::Typedef, &format!("btf_trace_{tracepoint}"), typedef_id)?;
-    btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refused)
+    btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refusal::explain)
 }
 
 fn event_program(ebpf: &mut Ebpf) -> Result<&mut TracePoint> {
     let program =
         ebpf.program_mut(EVENT_PROGRAM).context("the BPF object has no program kfree_skb_event")?;
     Ok(program.try_into()?)
-}
-
-/// What the kernel's refusal means, where that can be told.
-fn refused(error: impl Into<Error>) -> Error {
-    let error = error.into();
-    for cause in error.chain() {
-        if let Some(MapError::CreateError { name, io_error }) = cause.downcast_ref() {
-            return map_refused(name, io_error);
-        }
-        if let Some(ProgramError::LoadError { io_error, verifier_log }) = cause.downcast_ref() {
-            debug!("the verifier's log:\n{verifier_log}");
-            return anyhow!(
-                "the kernel refused the BPF program ({io_error}); --verbose shows its reasons"
-            );
-        }
-    }
-    error.context("the kernel refused the BPF program")
-}
-
-fn map_refused(name: &str, error: &io::Error) -> Error {
-    match error.raw_os_error() {
-        Some(libc::EPERM) => anyhow!(
-            "the kernel refused memory for the map {name} ({error}): this kernel counts it as locked memory; \
-             raise the limit with `ulimit -l unlimited`, or run dropwatch through sudo or as root"
-        ),
-        Some(libc::ENOMEM | libc::E2BIG) => anyhow!(
-            "the kernel has no room for the map {name} ({error}); choose a smaller --buffer-size"
-        ),
-        _ => anyhow!("the kernel refused the map {name} ({error})"),
-    }
 }

@@ -76,6 +76,14 @@ fn usual_name(protocol: u16) -> Option<&'static str> {
     })
 }
 
+/// The name, where the packet has a protocol and that has a usual name.
+pub fn known(protocol: u16) -> Option<String> {
+    match name(protocol) {
+        Cow::Borrowed("-") | Cow::Owned(_) => None,
+        Cow::Borrowed(name) => Some(name.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::symbols::Symbols;
+
 /// So many distinct stacks are remembered, a few MB. Beyond that numbering goes on, and stacks
 /// from before are new again.
 const REMEMBERED: usize = 10_000;
@@ -28,16 +30,33 @@ impl Stacks {
     }
 }
 
+/// The frames of a drop's stack that say something: those from its location on.
+pub fn of_drop<'a>(addresses: &'a [u64], location: u64, symbols: &mut Symbols) -> &'a [u64] {
+    from_location(addresses, location).unwrap_or_else(|| without_overhead(addresses, symbols))
+}
+
+/// The frames behind the last of those that belong to the tracer or the freeing of packets, as
+/// far as they stand at the begin.
+fn without_overhead<'a>(addresses: &'a [u64], symbols: &mut Symbols) -> &'a [u64] {
+    let overhead = |address: &&u64| {
+        let frame = symbols.frame(**address);
+        frame.symbol.as_ref().is_some_and(|symbol| is_overhead(&symbol.name))
+    };
+    let skipped = addresses.iter().take_while(overhead).count();
+    // Where all is overhead, that is all that is known.
+    if skipped < addresses.len() { &addresses[skipped..] } else { addresses }
+}
+
 /// The frames from the function that dropped the packet on, or none where that is not in the
 /// stack. Further in are the kernel's function that frees packets, and the tracer's own frames.
-pub fn from_location(addresses: &[u64], location: u64) -> Option<&[u64]> {
+fn from_location(addresses: &[u64], location: u64) -> Option<&[u64]> {
     let first = addresses.iter().position(|&address| address == location)?;
     Some(&addresses[first..])
 }
 
 /// Whether a function belongs to the tracer or only frees packets: frames to skip where
-/// [`from_location`] found nothing.
-pub fn is_overhead(function: &str) -> bool {
+/// the location is not in the stack.
+fn is_overhead(function: &str) -> bool {
     const TRACER: [&str; 5] =
         ["bpf_prog_", "bpf_trace_run", "bpf_trampoline_", "__bpf_trace_", "__traceiter_"];
     const FREEING: [&str; 8] = [

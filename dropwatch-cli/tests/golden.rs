@@ -11,8 +11,14 @@ use dropwatch::{
     decode::decode,
     drop::Drop,
     kernel::{btf::Btf, reasons::Reasons},
-    render::{Render, text::Text},
+    render::{
+        Render,
+        fields::Field,
+        sources::Sources,
+        text::{Text, TextConfig},
+    },
     symbols::{Frame, Inlined, SourceLine, Symbol, Symbols},
+    world::World,
 };
 use dropwatch_common::record::{
     COMM_LEN, DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_STACK_FAILED,
@@ -93,7 +99,10 @@ fn text(color: bool, stack: Option<StackMode>) -> Text {
     let base = Btf::open(&file(&base.bytes())).expect("BTF");
     let mut reasons = Reasons::of_btf(&base).expect("drop reasons");
     reasons.add_module(&Btf::open_split(&module, &base).expect("a module's BTF"));
-    Text::new(reasons, symbols(), Clock::fixed(BOOT), color, stack)
+    let sources =
+        Sources { reasons, symbols: symbols(), clock: Clock::fixed(BOOT), world: World::nothing() };
+    let columns = Field::DEFAULT.to_vec();
+    Text::new(sources, TextConfig { columns, details: false, stack, color })
 }
 
 fn record(reason: u32, comm: &[u8], protocol: u16, len: u32, location: u64) -> DropRecord {
@@ -127,7 +136,7 @@ fn usual() -> [DropRecord; 6] {
 
 /// A record as it comes from the ring, decoded.
 fn drop_of(record: DropRecord, stack: &[u64]) -> Drop {
-    let record = DropRecord { stack_len: stack.len() as u32, ..record };
+    let record = DropRecord { stack_len: stack.len() as u16, ..record };
     // SAFETY: the struct has no padding, so all its bytes are initialised.
     let fixed = unsafe { &*(&raw const record).cast::<[u8; size_of::<DropRecord>()]>() };
     let mut bytes = fixed.to_vec();
@@ -164,13 +173,15 @@ fn usual_lines_are_narrow_and_aligned() {
     let column = |name: &str| heading.find(name).expect(name);
     assert_eq!(lines.clone().count(), usual().len());
     for line in lines {
-        assert!(line.len() <= 100, "{} columns: {line}", line.len());
+        assert!(line.len() <= 160, "{} columns: {line}", line.len());
         let words: Vec<_> = line.split_whitespace().collect();
-        let [time, pid, comm, reason, protocol, len, location] = words[..] else {
-            panic!("{line} has no 7 columns")
+        let [time, pid, comm, reason, iface, protocol, len, location, flow, owner] = words[..]
+        else {
+            panic!("{line} has no 10 columns")
         };
         let left = [("TIME", time), ("COMM", comm), ("REASON", reason), ("PROTO", protocol)];
-        for (name, word) in left.into_iter().chain([("LOCATION", location)]) {
+        let right = [("IFACE", iface), ("LOCATION", location), ("FLOW", flow), ("OWNER", owner)];
+        for (name, word) in left.into_iter().chain(right) {
             assert!(line[column(name)..].starts_with(word), "{name}: {line}");
             assert!(name == "TIME" || line[..column(name)].ends_with(' '), "{name}: {line}");
         }

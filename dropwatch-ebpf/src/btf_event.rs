@@ -24,14 +24,15 @@ use crate::{
 /// The tracepoint's arguments.
 pub struct BtfEvent<'a> {
     ctx: &'a BtfTracePointContext,
-    reason: Option<u32>,
+    /// Means nothing where the tracepoint passes none.
+    reason: u32,
 }
 
 impl<'a> BtfEvent<'a> {
     #[inline(always)]
     pub fn new(ctx: &'a BtfTracePointContext) -> Self {
         let reason =
-            (config!(has_reason) != 0).then(|| qdisc::finest_reason(ctx.arg(0), ctx.arg(2)));
+            if config!(has_reason) != 0 { qdisc::finest_reason(ctx.arg(0), ctx.arg(2)) } else { 0 };
         Self { ctx, reason }
     }
 
@@ -54,7 +55,7 @@ impl<'a> BtfEvent<'a> {
 impl Source for BtfEvent<'_> {
     #[inline(always)]
     fn reason(&self) -> Option<u32> {
-        self.reason
+        (config!(has_reason) != 0).then_some(self.reason)
     }
 
     #[inline(always)]
@@ -106,7 +107,7 @@ impl Source for BtfEvent<'_> {
         let skb = self.skb();
         let mut flags = 0;
         record.location = self.location();
-        record.reason = known(self.reason, FLAG_REASON, &mut flags);
+        record.reason = known(self.reason(), FLAG_REASON, &mut flags);
         record.protocol = known(skb.protocol(), FLAG_PROTOCOL, &mut flags);
         record.len = known(skb.len(), FLAG_LEN, &mut flags);
 

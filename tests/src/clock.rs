@@ -1,13 +1,15 @@
 //! Checking printed times of day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+
+use crate::need::patience;
 
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 /// dropwatch learns how far two of the kernel's clocks are apart by reading one after the
 /// other, and on a busy machine time passes in between.
-const SLACK: i64 = 20_000;
+const SLACK: Duration = Duration::from_millis(20);
 
 /// The time zone in which times are printed.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,8 @@ impl Window {
         let since_begin = time_of_day as i64 - (begin + ahead * 1_000_000).rem_euclid(DAY);
         // The nearer way round midnight.
         let since_begin = (since_begin + DAY / 2).rem_euclid(DAY) - DAY / 2;
-        (-SLACK..=end - begin + SLACK).contains(&since_begin)
+        let slack = patience(SLACK).as_micros() as i64;
+        (-slack..=end - begin + slack).contains(&since_begin)
     }
 }
 
@@ -65,8 +68,6 @@ fn local_offset(unix_seconds: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

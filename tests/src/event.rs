@@ -3,7 +3,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The first line. It stands there as soon as dropwatch is attached.
+/// The columns that the tests ask for where they do not choose others.
+pub const FIELDS: &str = "time,pid,comm,reason,proto,len,location";
+
+/// The first line, with these columns. It stands there as soon as dropwatch is attached.
 pub const HEADING: &str =
     "TIME                PID COMM            REASON               PROTO    LEN LOCATION";
 
@@ -20,6 +23,8 @@ pub struct Event {
     pub pid: u32,
     /// Name of that task, escaped as printed.
     pub comm: String,
+    /// Whether the task was interrupted, which brackets around its name tell.
+    pub interrupted: bool,
     /// Name of the drop reason.
     pub reason: String,
     /// Name of the EtherType.
@@ -131,18 +136,20 @@ impl Event {
             Ok(word)
         };
         let (place, len, protocol, reason) = (word()?, word()?, word()?, word()?);
+        let shown = last.trim_end();
+        let bare = shown.strip_prefix('[').and_then(|comm| comm.strip_suffix(']'));
         let event = Self {
             time: time_of_day(time).context("the time does not read as HH:MM:SS.micros")?,
             pid: pid.parse().context("the pid is no number")?,
-            comm: last.trim_end().to_owned(),
+            comm: bare.unwrap_or(shown).to_owned(),
+            interrupted: bare.is_some(),
             reason: reason.to_owned(),
             protocol: protocol.to_owned(),
             len: if len == "?" { None } else { Some(len.parse().context("the length")?) },
             location: Place { module, ..Place::parse(place)? },
             stack: None,
         };
-        let columns =
-            format!("{time} {pid:>7} {:<15} {reason:<20} {protocol:<6} {len:>5} ", event.comm);
+        let columns = format!("{time} {pid:>7} {shown:<15} {reason:<20} {protocol:<6} {len:>5} ");
         ensure!(line.starts_with(&columns), "the columns are not aligned");
         Ok(event)
     }
@@ -215,7 +222,7 @@ mod tests {
         let event = Event::parse(&format!("{LINE} [udp]"))?;
         assert_eq!(event.time, ((15 * 60 + 38) * 60 + 59) * 1_000_000 + 944_570);
         assert_eq!((event.pid, event.len), (7761, Some(108)));
-        assert_eq!(event.comm, "two words");
+        assert_eq!((event.comm.as_str(), event.interrupted), ("two words", false));
         assert_eq!((event.reason.as_str(), event.protocol.as_str()), ("NO_SOCKET", "IPv4"));
         assert_eq!(event.location.function, "__udp4_lib_rcv");
         assert_eq!(event.location.offset, 0x4bc);

@@ -19,7 +19,7 @@ pub struct Kallsyms {
 }
 
 impl Kallsyms {
-    /// Those of the running kernel.
+    /// Those of the running kernel, as they were when they were first asked for.
     ///
     /// # Errors
     /// When they cannot be read, or the kernel hides them.
@@ -27,11 +27,15 @@ impl Kallsyms {
         static CACHE: OnceLock<Kallsyms> = OnceLock::new();
         match CACHE.get() {
             Some(symbols) => Ok(symbols),
-            None => Self::read().map(|symbols| CACHE.get_or_init(|| symbols)),
+            None => Self::now().map(|symbols| CACHE.get_or_init(|| symbols)),
         }
     }
 
-    fn read() -> Result<Self> {
+    /// Those of the kernel and the modules that are loaded now.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn now() -> Result<Self> {
         let text = fs::read_to_string("/proc/kallsyms").context("cannot read /proc/kallsyms")?;
         let mut symbols = Self { names: BTreeMap::new(), addresses: HashMap::new() };
         for line in text.lines() {

@@ -14,8 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     Account, Event, Line, binary,
-    event::{self, HEADING},
+    event::{self, FIELDS, HEADING},
     lines::Collector,
+    need::patience,
 };
 
 /// For what takes a fraction of a second on a machine with nothing else to do.
@@ -115,8 +116,13 @@ impl Launch {
     }
 
     fn spawn(self) -> Result<Running> {
+        let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
+        let chooses = has(&["list-reasons", "--fields", "--json"]);
         let mut words = self.through;
         words.push(self.binary.into_os_string());
+        if !chooses {
+            words.extend(["--fields", FIELDS].map(OsString::from));
+        }
         words.extend(self.args);
         let mut command = Command::new(&words[0]);
         // What these say depends on the machine of whoever runs the tests.
@@ -189,7 +195,7 @@ impl Running {
             if self.child.try_wait()?.is_some() {
                 bail!("dropwatch ended without being attached: {:?}", self.stderr_so_far());
             }
-            ensure!(begin.elapsed() < LIMIT, "dropwatch is not attached after {LIMIT:?}");
+            ensure!(begin.elapsed() < patience(LIMIT), "dropwatch is not attached after {LIMIT:?}");
             sleep(STEP);
         }
         Ok(())
@@ -266,7 +272,7 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            ensure!(begin.elapsed() < LIMIT, "dropwatch still runs after {LIMIT:?}");
+            ensure!(begin.elapsed() < patience(LIMIT), "dropwatch still runs after {LIMIT:?}");
             sleep(STEP);
         };
         let took = begin.elapsed();

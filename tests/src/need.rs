@@ -5,9 +5,10 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use crate::Reasons;
+use crate::{Module, Reasons};
 
 /// The environment variable that names the file to which skipped tests are appended.
 const SKIPS: &str = "DROPWATCH_SKIPS";
@@ -26,6 +27,12 @@ pub enum Need {
     Reasons,
     /// A drop reason that this kernel has; implies `bpftool`.
     Reason(&'static str),
+    /// A subsystem with drop reasons of its own, which its module names when it is loaded.
+    Subsystem(&'static str),
+    /// A module, loaded or not.
+    Module(&'static str),
+    /// A module that nobody uses, so that a test can load and unload it.
+    IdleModule(&'static str),
     /// A machine that runs as fast as machines do: not one that is emulated.
     Speed,
     /// A file or folder.
@@ -43,15 +50,20 @@ impl Need {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
             }
             Self::Reasons => {
-                // The name stands in the kernel's BTF as it is.
-                let btf = fs::read(KERNEL_BTF).unwrap_or_default();
-                let name = b"\0skb_drop_reason\0";
-                let known = btf.windows(name.len()).any(|window| window == name);
-                (!known).then(|| "this kernel tells no drop reasons".to_owned())
+                (!kernel_tells_reasons()).then(|| "this kernel tells no drop reasons".to_owned())
             }
-            Self::Speed => {
-                env::var_os(EMULATED).is_some().then(|| "this machine is emulated".to_owned())
+            Self::Subsystem(name) => {
+                let number = format!("SKB_DROP_REASON_SUBSYS_{}", name.to_uppercase());
+                (!kernel_btf_has(&number))
+                    .then(|| format!("this kernel has no drop reasons of {name}"))
             }
+            Self::Module(name) => {
+                (!Module::exists(name)).then(|| format!("this kernel has no module {name}"))
+            }
+            Self::IdleModule(name) => Self::Module(name)
+                .missing()
+                .or_else(|| Module::is_there(name).then(|| format!("the module {name} is in use"))),
+            Self::Speed => is_emulated().then(|| "this machine is emulated".to_owned()),
             Self::Reason(name) => Self::Program("bpftool").missing().or_else(|| {
                 if let Some(none) = Self::Reasons.missing() {
                     return Some(none);
@@ -64,6 +76,26 @@ impl Need {
             Self::Path(path) => (!Path::new(path).exists()).then(|| format!("there is no {path}")),
         }
     }
+}
+
+/// Whether this is one of the names in the kernel's BTF, where they stand as they are.
+fn kernel_btf_has(name: &str) -> bool {
+    let (btf, name) = (fs::read(KERNEL_BTF).unwrap_or_default(), format!("\0{name}\0"));
+    btf.windows(name.len()).any(|window| window == name.as_bytes())
+}
+
+/// Whether the running kernel tells why it drops packets.
+pub fn kernel_tells_reasons() -> bool {
+    kernel_btf_has("skb_drop_reason")
+}
+
+/// The limit for what takes at most this long on a machine that is not emulated.
+pub fn patience(limit: Duration) -> Duration {
+    if is_emulated() { limit * 5 } else { limit }
+}
+
+fn is_emulated() -> bool {
+    env::var_os(EMULATED).is_some()
 }
 
 /// Ends the test early where something is missing: `need!(Root, Program("nft"));` in a function

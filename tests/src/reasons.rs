@@ -37,15 +37,23 @@ pub struct Reasons {
 }
 
 impl Reasons {
-    /// Those of the running kernel and its modules.
+    /// Those of the running kernel and its modules, as they were when they were first asked for.
     ///
     /// # Errors
     /// When bpftool cannot read them.
     pub fn of_kernel() -> Result<&'static Self> {
         static CACHE: OnceLock<Reasons> = OnceLock::new();
-        if let Some(reasons) = CACHE.get() {
-            return Ok(reasons);
+        match CACHE.get() {
+            Some(reasons) => Ok(reasons),
+            None => Self::now().map(|reasons| CACHE.get_or_init(|| reasons)),
         }
+    }
+
+    /// Those of the running kernel and the modules that are loaded now.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn now() -> Result<Self> {
         let base = Path::new(KERNEL);
         let folder = fs::read_dir("/sys/kernel/btf").context("cannot list the BTF of modules")?;
         let files: Vec<_> = folder.flatten().map(|entry| entry.path()).collect();
@@ -57,8 +65,7 @@ impl Reasons {
         };
         let modules: Vec<_> =
             files.iter().map(PathBuf::as_path).filter(|path| has_reasons(path)).collect();
-        let reasons = Self::of_files(base, &modules)?;
-        Ok(CACHE.get_or_init(|| reasons))
+        Self::of_files(base, &modules)
     }
 
     /// Those in the BTF files of a kernel and its modules.

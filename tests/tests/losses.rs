@@ -9,12 +9,13 @@ use std::{
 use anyhow::{Context, Result};
 use dropwatch_tests::{
     Launch, Line, Namespace, exclusive, need,
+    need::patience,
     traffic::{CLOSED_PORT, udp},
 };
 
 const ARGS: [&str; 4] = ["--reason", "NO_SOCKET", "--buffer-size", "64K"];
-/// Far more than fits into the buffer, the pipe and what lies between.
-const BURST: u32 = 100_000;
+/// Far more than fits into the buffer, the pipe and what lies between: together some thousands.
+const BURST: u32 = 25_000;
 const BURSTS: u32 = 4;
 
 /// How much later than it was written a notice may be read on a busy machine.
@@ -50,7 +51,7 @@ fn losses_are_told_while_they_happen() -> Result<()> {
     assert!(streaming.len() > 1, "told {streaming:?} in {:?}", begin.elapsed());
     for (index, (first, _)) in streaming.iter().enumerate() {
         for (seconds, (later, _)) in streaming[index..].iter().enumerate() {
-            let pause = later.duration_since(*first) + DELAY;
+            let pause = later.duration_since(*first) + patience(DELAY);
             assert!(pause >= Duration::from_secs(seconds as u64), "too many: {streaming:?}");
         }
     }
@@ -76,12 +77,13 @@ fn nobody_reads_at_all() -> Result<()> {
     let mut dropwatch = Launch::new(&ARGS).unread().start()?;
     send(&namespace, BURST)?;
     dropwatch.signal(libc::SIGINT)?;
-    sleep(Duration::from_millis(300));
+    // What comes too soon after the first was seen counts as the same request.
+    sleep(Duration::from_secs(2));
     let finished = dropwatch.interrupt()?;
     let account = finished.success()?;
     assert!(account.matched >= u64::from(BURST), "{account:?}");
     assert!(account.lost > 0 && account.not_shown > 0, "{account:?}");
-    assert!(finished.took < Duration::from_secs(2), "it took {:?}", finished.took);
+    assert!(finished.took < patience(Duration::from_secs(2)), "it took {:?}", finished.took);
     // What lies in the pipe may end within a line.
     let whole = finished.stdout.len().checked_sub(1).context("the heading at least")? as u64;
     assert!(account.shown <= whole, "shown {} of {whole} lines", account.shown);

@@ -11,9 +11,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use dropwatch_tests::{
-    Attached, Launch, Namespace, Stack, TempDir, dropwatch, exclusive, need,
+    Attached, Launch, Namespace, Stack, TempDir, as_thread, dropwatch, exclusive, need,
     need::skip,
-    of_threads, output, test_name,
+    of_threads, output, seccomp, test_name,
     traffic::{CLOSED_PORT, udp},
 };
 
@@ -123,6 +123,39 @@ fn what_the_file_does_not_have_is_named() -> Result<()> {
         let message = finished.stderr();
         assert_eq!(finished.status.code(), Some(1), "{message}");
         assert!(message.contains(missing) && !message.contains(present), "{message}");
+    }
+    Ok(())
+}
+
+/// Root of a user namespace has all capabilities, and none that counts.
+#[test]
+fn root_of_a_user_namespace_is_told_that_it_is_none() -> Result<()> {
+    need!(Root, Program("unshare"), Path("/proc/self/ns/user"));
+    let through = ["unshare", "--user", "--map-root-user"];
+    let finished = Launch::new(&["--without-reasons"]).through(&through).run()?;
+    let message = finished.stderr();
+    assert_eq!(finished.status.code(), Some(1), "{message}");
+    assert!(message.contains("user namespace") && message.contains("on the host"), "{message}");
+    assert_eq!((finished.stdout.len(), finished.stderr.len()), (0, 1), "{message}");
+    Ok(())
+}
+
+/// What else may stand in the way of one who has the capabilities.
+#[test]
+fn a_filter_of_system_calls_is_named() -> Result<()> {
+    const MAP_CREATE: u32 = 0;
+    const PROG_LOAD: u32 = 5;
+    need!(Root);
+    for (command, what) in [(MAP_CREATE, "make the map"), (PROG_LOAD, "load a BPF program")] {
+        let finished = as_thread("dwt seccomp", || {
+            seccomp::forbid_bpf(command)?;
+            Launch::new(&["--without-reasons"]).run()
+        })?;
+        let message = finished.stderr();
+        assert_eq!(finished.status.code(), Some(1), "{message}");
+        assert!(message.contains(what) && message.contains("system call filter"), "{message}");
+        assert!(!message.contains("--verbose") && !message.contains("ulimit"), "{message}");
+        assert_eq!((finished.stdout.len(), finished.stderr.len()), (0, 1), "{message}");
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Result;
 use dropwatch_tests::{
     Attached, Launch, Namespace, dropwatch, exclusive, need,
+    need::patience,
     traffic::{CLOSED_PORT, udp},
 };
 
@@ -38,7 +39,11 @@ fn signals_end_it_with_an_account() -> Result<()> {
         assert_eq!(own, 5, "signal {signal}");
         assert_eq!(account.shown, events.len() as u64, "signal {signal}");
         assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
-        assert!(finished.took < Duration::from_secs(2), "signal {signal}: {:?}", finished.took);
+        assert!(
+            finished.took < patience(Duration::from_secs(2)),
+            "signal {signal}: {:?}",
+            finished.took
+        );
     }
     Ok(())
 }
@@ -48,7 +53,7 @@ fn it_stops_after_so_many_drops() -> Result<()> {
     need!(Root, Program("ip"), Reason("NO_SOCKET"));
     let _turn = exclusive();
     let namespace = Namespace::new()?;
-    for (count, sent) in [(1, 1), (3, 10), (1_000, 20_000)] {
+    for (count, sent) in [(1, 1), (3, 10), (1_000, 10_000)] {
         let dropwatch = Launch::new(&NO_SOCKET).args(&["--count", &count.to_string()]).start()?;
         namespace.run("dwt count", || send(sent))?;
         let finished = dropwatch.wait()?;
@@ -72,7 +77,8 @@ fn it_stops_after_some_time() -> Result<()> {
     let account = finished.success()?;
     let own = |pid| pid == std::process::id();
     assert_eq!(finished.events()?.iter().filter(|event| own(event.pid)).count(), 2);
-    assert!((1.0..2.0).contains(&account.seconds), "{account:?}");
+    let most = patience(Duration::from_secs(2)).as_secs_f64();
+    assert!((1.0..most).contains(&account.seconds), "{account:?}");
     Ok(())
 }
 
@@ -96,7 +102,7 @@ fn it_ends_with_its_reader() -> Result<()> {
     assert!(heading.starts_with("TIME"), "{heading}");
     assert_eq!(status, "0");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "nobody asked for more");
-    assert!(took < Duration::from_secs(3), "it took {took:?}");
+    assert!(took < patience(Duration::from_secs(3)), "it took {took:?}");
     Ok(())
 }
 
@@ -106,12 +112,12 @@ fn it_ends_with_its_reader_in_a_flood() -> Result<()> {
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     let mut dropwatch = Launch::new(&NO_SOCKET).unread().start()?;
-    namespace.run("dwt reader", || send(100_000))?;
+    namespace.run("dwt reader", || send(25_000))?;
     dropwatch.hang_up();
     let finished = dropwatch.wait()?;
     assert!(finished.status.success(), "{}", finished.stderr());
     assert!(finished.account().is_err(), "nobody asked for more: {}", finished.stderr());
-    assert!(finished.took < Duration::from_secs(2), "it took {:?}", finished.took);
+    assert!(finished.took < patience(Duration::from_secs(2)), "it took {:?}", finished.took);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The command line, as types.
 
+use crate::vm::TIMEOUT;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
@@ -22,11 +23,7 @@ pub enum Command {
         args: Vec<OsString>,
     },
     /// Run all tests, those that need the kernel through sudo, and check the BPF object
-    Test {
-        /// Arguments for `cargo test`, for instance a test's name
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
+    Test(TestArgs),
     /// Build or check the BPF object that dropwatch embeds
     Ebpf {
         /// Build or check.
@@ -43,6 +40,28 @@ pub enum Command {
     },
 }
 
+/// Arguments of `test`.
+#[derive(Args, Debug)]
+pub struct TestArgs {
+    /// Then run the end-to-end tests on other kernels too, as `vm` does; that is the default in
+    /// continuous integration (where CI is set)
+    #[arg(long, conflicts_with = "no_vm")]
+    pub vm: bool,
+    /// Do not run them on other kernels; that is the default elsewhere
+    #[arg(long)]
+    pub no_vm: bool,
+    /// Arguments for `cargo test`, for instance a test's name
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
+}
+
+impl TestArgs {
+    /// Whether the tests are to run on other kernels too.
+    pub fn wants_vm(&self, in_ci: bool) -> bool {
+        self.vm || in_ci && !self.no_vm
+    }
+}
+
 /// Arguments of `vm`.
 #[derive(Args, Debug)]
 pub struct VmArgs {
@@ -52,8 +71,11 @@ pub struct VmArgs {
     /// Only list the kernels, and which of them have been fetched
     #[arg(long)]
     pub list: bool,
+    /// Run only this test program, a file of tests/tests, like drops; repeatable
+    #[arg(long = "test", value_name = "NAME")]
+    pub tests: Vec<String>,
     /// How many seconds a kernel may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     pub timeout: u64,
     /// How many kernels to run at a time; by default as many as there are processors, for each
     /// uses one
@@ -85,4 +107,42 @@ pub enum ToolchainKind {
     Debian,
     /// A nightly of rustup with rust-src
     Nightly,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test_args(line: &str) -> Option<TestArgs> {
+        let words = ["xtask", "test"].into_iter().chain(line.split_whitespace());
+        match Cli::try_parse_from(words).ok()?.command {
+            Command::Test(args) => Some(args),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn other_kernels_are_tested_where_it_is_wanted() {
+        for (line, here, in_ci) in
+            [("", false, true), ("--vm", true, true), ("--no-vm", false, false)]
+        {
+            let args = test_args(line);
+            assert_eq!(args.as_ref().map(|args| args.wants_vm(false)), Some(here), "{line}");
+            assert_eq!(args.as_ref().map(|args| args.wants_vm(true)), Some(in_ci), "{line}");
+        }
+        assert!(test_args("--vm --no-vm").is_none());
+    }
+
+    #[test]
+    fn the_rest_is_for_cargo_test() {
+        for (line, expected) in [
+            ("drops", "drops"),
+            ("--no-vm --test drops -- --nocapture", "--test drops -- --nocapture"),
+            ("--test drops --vm", "--test drops --vm"),
+        ] {
+            let args = test_args(line).map(|args| args.args);
+            let expected: Vec<_> = expected.split(' ').map(OsString::from).collect();
+            assert_eq!(args, Some(expected), "{line}");
+        }
+    }
 }

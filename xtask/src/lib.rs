@@ -30,7 +30,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     let project = Project::find()?;
     match cli.command {
         Command::Run { args } => run::run(&project, &args),
-        Command::Test { args } => suite::run(&project, &args),
+        Command::Test(args) => suite::run(&project, &args),
         Command::Ebpf { command: EbpfCommand::Build { toolchain } } => {
             ebpf::build(&project, toolchain).map(|()| ExitCode::SUCCESS)
         }

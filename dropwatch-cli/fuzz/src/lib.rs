@@ -31,8 +31,14 @@ use dropwatch::{
         tracepoint::{self, Prototype},
     },
     packet::{Packet, Snapshot},
-    render::{Render, text::Text},
+    render::{
+        Render,
+        fields::Field,
+        sources::Sources,
+        text::{Text, TextConfig},
+    },
     symbols::Symbols,
+    world::World,
 };
 
 /// The kernel that `split_btf` takes modules for.
@@ -89,9 +95,16 @@ pub fn record(bytes: &[u8]) -> bool {
     let Some((&how, bytes)) = bytes.split_first() else { return false };
     let Ok(drop) = decode(bytes) else { return false };
     let stack = [None, Some(StackMode::Once), Some(StackMode::Full)][usize::from(how % 3)];
-    let color = how & 0x80 != 0;
+    let (color, details) = (how & 0x80 != 0, how & 0x40 != 0);
     let reasons = Reasons::of_trace_event(&[(3, "NO_SOCKET".to_owned())]);
-    let mut text = Text::new(reasons, Symbols::none(), Clock::fixed(0), color, stack);
+    let sources = Sources {
+        reasons,
+        symbols: Symbols::none(),
+        clock: Clock::fixed(0),
+        world: World::nothing(),
+    };
+    let columns = if details { Field::ALL } else { Field::DEFAULT }.to_vec();
+    let mut text = Text::new(sources, TextConfig { columns, details, stack, color });
     let mut out = Vec::new();
     text.drop(&drop, &mut out);
     let first = out.len();
@@ -108,7 +121,7 @@ pub fn record(bytes: &[u8]) -> bool {
         let (line, below) = text.split_once('\n').unwrap_or((text, ""));
         assert!(!line.starts_with(' '), "{text:?}");
         assert!(below.lines().all(|line| line.starts_with("    ")), "{text:?}");
-        assert!(stack.is_some() || below.is_empty(), "{text:?}");
+        assert!(details || stack.is_some() || below.is_empty(), "{text:?}");
     }
     true
 }

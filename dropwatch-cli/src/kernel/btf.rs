@@ -3,7 +3,12 @@
 //! Format: <https://docs.kernel.org/bpf/btf.html>. The parsing is `btf-rs`'s, of files that
 //! `btf_file.rs` has checked.
 
-use std::{collections::HashSet, os::fd::AsRawFd, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    os::fd::AsRawFd,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use anyhow::{Context, Result, ensure};
 use btf_rs::{Backend, BtfType, Type};
@@ -23,6 +28,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Btf {
     types: btf_rs::Btf,
     strings: Vec<u8>,
+    /// Structs by name: to look for a name takes a pass over all types.
+    structs: Mutex<HashMap<String, Arc<[btf_rs::Struct]>>>,
 }
 
 /// An enum's name, and its members' names and values. Values are sign-extended to 64 bits
@@ -86,7 +93,7 @@ impl Btf {
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         // Unlike the other backend, Mmap decodes only the types that are asked for.
         let types = btf_rs::Btf::from_file_with_backend(path, Backend::Mmap)?;
-        Ok(Self { types, strings })
+        Ok(Self { types, strings, structs: Mutex::default() })
     }
 
     fn read_split(path: &Path, base: &Self) -> Result<Self> {
@@ -94,7 +101,7 @@ impl Btf {
         let strings = btf_file::check(&bytes)?.to_vec();
         ensure!(strings.first() != Some(&0), "this is the BTF of a kernel, not of a module");
         let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types).context(MISFIT)?;
-        let split = Self { types, strings };
+        let split = Self { types, strings, structs: Mutex::default() };
         ensure!(split.fits(base), MISFIT);
         Ok(split)
     }
@@ -170,11 +177,25 @@ impl Btf {
 
     /// Offset in bits of a struct's member, and its size in bits where it is a bit field.
     fn member(&self, struct_name: &str, path: &str) -> Option<(u32, u32)> {
-        let types = self.types.resolve_types_by_name(struct_name).ok()?;
-        types.iter().find_map(|each| match each {
-            Type::Struct(found) => self.member_in(found, path, MAX_DEPTH, &mut HashSet::new()),
-            _ => None,
-        })
+        let structs = self.structs(struct_name)?;
+        structs.iter().find_map(|found| self.member_in(found, path, MAX_DEPTH, &mut HashSet::new()))
+    }
+
+    fn structs(&self, name: &str) -> Option<Arc<[btf_rs::Struct]>> {
+        let mut structs = self.structs.lock().ok()?;
+        if let Some(known) = structs.get(name) {
+            return Some(Arc::clone(known));
+        }
+        let types = self.types.resolve_types_by_name(name).ok()?;
+        let found: Arc<[_]> = types
+            .into_iter()
+            .filter_map(|each| match each {
+                Type::Struct(found) => Some(found),
+                _ => None,
+            })
+            .collect();
+        structs.insert(name.to_owned(), Arc::clone(&found));
+        Some(found)
     }
 
     /// Structs that were searched in vain are not searched again: damaged BTF can have one contain
@@ -192,7 +213,7 @@ impl Btf {
             let name = self.types.resolve_name(member).ok()?;
             let rest = match rest {
                 None if name == wanted => {
-                    return Some((member.bit_offset(), member.bitfield_size().unwrap_or(0).into()));
+                    return Some((member.bit_offset(), member.bitfield_size().unwrap_or(0)));
                 }
                 Some(rest) if name == wanted => rest,
                 _ if name.is_empty() && searched.insert(member.get_type_id()?) => path,

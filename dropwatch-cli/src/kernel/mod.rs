@@ -37,6 +37,7 @@ pub struct Kernel {
 
 /// How the tracepoint `skb:kfree_skb` is attached to.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is only one of it")]
 pub enum Tracepoint {
     /// Through BTF: all fields can be read.
     Btf {

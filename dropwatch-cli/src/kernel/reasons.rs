@@ -51,7 +51,7 @@ pub struct Reasons {
     subsystems: BTreeMap<u16, String>,
     /// Names for raw values that are no reasons or have no known name.
     others: BTreeMap<u32, String>,
-    /// When modules were last searched; none where their BTF is not to be looked for.
+    /// When modules were last searched for a name; none where their BTF is not to be looked for.
     modules: Option<ModuleSearch>,
 }
 
@@ -175,6 +175,11 @@ impl Reasons {
         self.subsystems.iter().map(|(&number, name)| (number, name.as_str()))
     }
 
+    /// The name of the subsystem of a raw reason, where the kernel has such a subsystem.
+    pub fn subsystem(&self, raw: u32) -> Option<&str> {
+        self.subsystems.get(&split(raw).0).map(String::as_str)
+    }
+
     /// Name of a raw reason's subsystem, or its number where it has no name.
     pub fn subsystem_name(&self, raw: u32) -> String {
         let (subsystem, _) = split(raw);
@@ -196,12 +201,12 @@ impl Reasons {
     }
 
     fn search_modules_again(&mut self) {
-        let due = |search: &ModuleSearch| {
+        let due = |search: &&mut ModuleSearch| {
             search.last.is_none_or(|last| last.elapsed() >= MODULE_SEARCH_INTERVAL)
         };
-        if self.modules.as_ref().is_some_and(due)
-            && let Err(error) = self.search_modules()
-        {
+        let Some(search) = self.modules.as_mut().filter(|search| due(search)) else { return };
+        search.last = Some(Instant::now());
+        if let Err(error) = self.search_modules() {
             debug!("cannot read the modules' drop reasons: {error:#}");
         }
     }
@@ -212,8 +217,9 @@ impl Reasons {
     /// # Errors
     /// When BTF of a module cannot be read. Those of all others are added nevertheless.
     pub fn search_modules(&mut self) -> Result<()> {
-        let Some(search) = &mut self.modules else { return Ok(()) };
-        search.last = Some(Instant::now());
+        if self.modules.is_none() {
+            return Ok(());
+        }
         let candidates = modules_with_reasons()?;
         if candidates.is_empty() {
             return Ok(());
@@ -249,4 +255,24 @@ fn modules_with_reasons() -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else a module that is loaded right after the start would have no names for a second.
+    #[test]
+    fn a_search_for_the_filter_delays_none_for_a_name() {
+        let mut reasons = Reasons { modules: Some(ModuleSearch::default()), ..Reasons::default() };
+        let last = |reasons: &Reasons| reasons.modules.as_ref().and_then(|search| search.last);
+        // Whether this kernel shows BTF is of no matter.
+        let _ = reasons.search_modules();
+        assert_eq!(last(&reasons), None);
+        assert_eq!(reasons.name(0xfffe_0001), "65534/1");
+        let first = last(&reasons);
+        assert!(first.is_some());
+        reasons.name(0xfffe_0002);
+        assert_eq!(last(&reasons), first);
+    }
 }

@@ -8,9 +8,13 @@
 //! print fmt: "… reason: %s", …, __print_symbolic(REC->reason, { 2, "NOT_SPECIFIED" }, …)
 //! ```
 
-use std::{fs, io::ErrorKind, path::Path};
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use dropwatch_common::config::{EventOffsets, NO_FIELD};
 
 use super::release;
@@ -41,16 +45,19 @@ impl TraceEvent {
             if let Err(error) = fs::read_dir(TRACEFS[0])
                 && error.kind() == ErrorKind::PermissionDenied
             {
-                bail!(
-                    "{} may not be read ({error}); run dropwatch through sudo or as root",
-                    TRACEFS[0]
-                );
+                bail!("{}", not_permitted(TRACEFS[0].as_ref(), &error));
             }
             bail!("tracefs is not mounted; mount it: mount -t tracefs tracefs {}", TRACEFS[0]);
         };
         let path = mount.join(FORMAT);
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!("kernel {} has no tracepoint skb:kfree_skb at {}", release(), path.display())
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            // Some kernels let everybody into the folders, but not read the file.
+            ErrorKind::PermissionDenied => anyhow!("{}", not_permitted(&path, &error)),
+            _ => Error::from(error).context(format!(
+                "kernel {} has no tracepoint skb:kfree_skb at {}",
+                release(),
+                path.display()
+            )),
         })?;
         Self::parse(&text).with_context(|| format!("cannot make sense of {}", path.display()))
     }
@@ -71,6 +78,10 @@ impl TraceEvent {
         ensure!(offsets.location != NO_FIELD, "it has no field location of 8 bytes");
         Ok(Self { offsets, reasons: symbols(text, "REC->reason") })
     }
+}
+
+fn not_permitted(path: &Path, error: &io::Error) -> String {
+    format!("{} may not be read ({error}); run dropwatch through sudo or as root", path.display())
 }
 
 /// Offset of the field of this name and size in bytes.

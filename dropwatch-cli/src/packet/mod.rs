@@ -26,6 +26,11 @@ pub use transport::{
     Ah, Esp, Gre, Icmp, IcmpBody, Igmp, Quoted, Sctp, Tcp, TcpOptions, TcpRest, Transport, Udp,
 };
 
+/// The name of a protocol in IP (`IPPROTO_*`), where it has one.
+pub fn protocol_name(number: u8) -> Option<&'static str> {
+    write::l4_name(number)
+}
+
 /// The beginning of a packet as the kernel had it when it dropped it.
 ///
 /// The offsets count from the begin of `bytes`. Drops happen at every layer, so each may be unset,

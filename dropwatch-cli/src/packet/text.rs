@@ -60,6 +60,39 @@ impl Packet {
         }
     }
 
+    /// Appends addresses, ports and protocol only: `10.0.0.1.40000 > 10.0.0.2.9 UDP`. For what has
+    /// no addresses it is the summary.
+    pub fn write_flow(&self, out: &mut Vec<u8>) {
+        let (Some(source), Some(destination), Some(protocol)) =
+            (self.source(), self.destination(), self.l4())
+        else {
+            return self.write_summary(out);
+        };
+        let (from, to) = self.ports().unzip();
+        Self::write_end(source, from, out);
+        text(out, " > ");
+        Self::write_end(destination, to, out);
+        out.push(b' ');
+        Self::write_protocol(protocol, out);
+    }
+
+    /// Appends an address, and the port behind a dot.
+    pub fn write_end(address: IpAddr, port: Option<u16>, out: &mut Vec<u8>) {
+        write::address(out, address);
+        if let Some(port) = port {
+            out.push(b'.');
+            decimal(out, port);
+        }
+    }
+
+    /// Appends the name of a protocol in the IP header, or its number.
+    pub fn write_protocol(number: u8, out: &mut Vec<u8>) {
+        match write::l4_name(number) {
+            Some(name) => text(out, name),
+            None => decimal(out, number),
+        }
+    }
+
     fn ipv4(&self, header: &Ipv4, out: &mut Vec<u8>) {
         self.addresses(header.source.into(), header.destination.into(), out);
         if header.fragment_offset == 0 {
@@ -114,18 +147,10 @@ impl Packet {
 
     /// With the ports, and up to the place for what is in IP.
     fn addresses(&self, source: IpAddr, destination: IpAddr, out: &mut Vec<u8>) {
-        let ports = self.ports();
-        write::address(out, source);
-        if let Some((port, _)) = ports {
-            out.push(b'.');
-            decimal(out, port);
-        }
+        let (from, to) = self.ports().unzip();
+        Self::write_end(source, from, out);
         text(out, " > ");
-        write::address(out, destination);
-        if let Some((_, port)) = ports {
-            out.push(b'.');
-            decimal(out, port);
-        }
+        Self::write_end(destination, to, out);
         text(out, ": ");
     }
 

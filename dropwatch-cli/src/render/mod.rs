@@ -1,8 +1,27 @@
 //! Showing drops. One file a format; this is the only place where a drop becomes output.
 
+pub mod details;
+pub mod fields;
+pub mod json;
+pub mod sources;
+mod stack_text;
 pub mod text;
+pub(crate) mod write;
 
-use crate::drop::Drop;
+use crate::{config::Config, drop::Drop};
+use sources::Sources;
+use text::{Text, TextConfig};
+
+/// The format that the user wants.
+pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
+    if config.json {
+        return Box::new(json::Json::new(sources));
+    }
+    let Config { columns, details, stack, color, .. } = config;
+    let text =
+        TextConfig { columns: columns.clone(), details: *details, stack: *stack, color: *color };
+    Box::new(Text::new(sources, text))
+}
 
 /// A format.
 pub trait Render {

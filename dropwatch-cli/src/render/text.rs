@@ -1,232 +1,314 @@
 //! Drops as lines for people: aligned columns, the last one as long as it needs to be.
 
-use std::{io::Write, rc::Rc};
-
 use anstyle::{AnsiColor, Style};
 
+use super::{
+    Render, details,
+    fields::{Field, Side},
+    sources::Sources,
+    stack_text::StackText,
+    write::{decimal, escape, pad_left, pad_right, push, write_place},
+};
 use crate::{
     cli::StackMode,
-    clock::Clock,
-    drop::{Drop, Name, Stack},
-    kernel::reasons::Reasons,
-    protocol,
-    render::Render,
-    stacks::{self, Stacks},
-    symbols::{Frame, SourceLine, Symbols},
+    drop::{Context, Direction, Drop},
+    packet::Packet,
+    protocol, socket_names,
 };
 
 /// Shown in place of what is not known.
-const UNKNOWN: &str = "?";
-
-/// Columns as wide as what usually stands in them, so that location begins at column 72.
-const PID_WIDTH: usize = 7;
-const COMM_WIDTH: usize = 15;
-const REASON_WIDTH: usize = 20;
-const PROTOCOL_WIDTH: usize = 6;
-const LEN_WIDTH: usize = 5;
+pub const UNKNOWN: &str = "?";
+/// Shown in place of what the drop does not have.
+const NONE: &str = "-";
 
 /// The text format.
 pub struct Text {
-    reasons: Reasons,
-    symbols: Symbols,
-    clock: Clock,
+    sources: Sources,
+    columns: Vec<Field>,
+    /// Whether lines about packet, device and socket follow.
+    details: bool,
+    stacks: Option<StackText>,
     palette: Palette,
-    stack: Option<StackMode>,
-    stacks: Stacks,
+    needs_packet: bool,
     /// A field that is being put together, to know its width.
     field: Vec<u8>,
+}
+
+/// How to show drops as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextConfig {
+    /// The columns.
+    pub columns: Vec<Field>,
+    /// Whether lines about packet, device and socket follow.
+    pub details: bool,
+    /// Whether stacks follow.
+    pub stack: Option<StackMode>,
+    /// Whether to use colour.
+    pub color: bool,
 }
 
 #[derive(Default)]
 struct Palette {
     heading: Style,
-    time: Style,
+    dimmed: Style,
     reason: Style,
     location: Style,
-    stack: Style,
 }
 
 impl Palette {
     fn coloured() -> Self {
         Self {
             heading: Style::new().bold(),
-            time: Style::new().dimmed(),
+            dimmed: Style::new().dimmed(),
             reason: AnsiColor::Yellow.on_default().bold(),
             location: AnsiColor::Cyan.on_default(),
-            stack: Style::new().dimmed(),
+        }
+    }
+
+    fn of(&self, field: Field, drop: &Drop) -> Style {
+        match field {
+            Field::Time | Field::Timestamp => self.dimmed,
+            Field::Pid | Field::Tid | Field::Comm if is_interrupted(drop) => self.dimmed,
+            Field::Reason => self.reason,
+            Field::Location => self.location,
+            _ => Style::new(),
         }
     }
 }
 
+/// Whether the task was not at work, but interrupted.
+fn is_interrupted(drop: &Drop) -> bool {
+    drop.context.is_some_and(|context| context != Context::Task)
+}
+
 impl Text {
     /// The format, with the sources of what it shows besides the drop itself.
-    pub fn new(
-        reasons: Reasons,
-        symbols: Symbols,
-        clock: Clock,
-        color: bool,
-        stack: Option<StackMode>,
-    ) -> Self {
-        let palette = if color { Palette::coloured() } else { Palette::default() };
+    pub fn new(sources: Sources, config: TextConfig) -> Self {
+        let palette = if config.color { Palette::coloured() } else { Palette::default() };
+        let of_packet = |field: &Field| {
+            use Field::{Destination, Flow, L4, Packet, Source, Vlan};
+            matches!(field, Flow | Packet | Source | Destination | L4 | Vlan)
+        };
         Self {
-            reasons,
-            symbols,
-            clock,
+            sources,
+            needs_packet: config.details || config.columns.iter().any(of_packet),
+            columns: config.columns,
+            details: config.details,
+            stacks: config.stack.map(|mode| StackText::new(mode, palette.dimmed)),
             palette,
-            stack,
-            stacks: Stacks::default(),
             field: Vec::new(),
         }
     }
 
-    fn stack(&mut self, stack: &Stack, location: u64, mode: StackMode, out: &mut Vec<u8>) {
-        let Stack::Addresses(addresses) = stack else {
-            push(out, format_args!("    stack unavailable\n"));
-            return;
+    /// Puts a field together.
+    fn field(&mut self, field: Field, drop: &Drop, packet: &Packet) {
+        let Self { sources, field: out, .. } = self;
+        // A packet of a network has headers, even where they are not known.
+        let hidden = packet.is_empty() && drop.protocol != Some(0);
+        let known = match field {
+            Field::Flow | Field::Packet | Field::Source | Field::Destination | Field::L4
+                if hidden =>
+            {
+                None
+            }
+            Field::Time => {
+                sources.clock.write_time_of_day(drop.boot_ns, out);
+                Some(())
+            }
+            Field::Timestamp => {
+                sources.clock.write_rfc3339(drop.boot_ns, out);
+                Some(())
+            }
+            Field::Cpu => number(out, Some(drop.cpu)),
+            Field::Context => name(out, drop.context.map(Context::name)),
+            Field::Pid => number(out, Some(drop.tgid)),
+            Field::Tid => number(out, Some(drop.pid)),
+            Field::Comm => comm(out, drop),
+            Field::Reason => name(out, drop.reason.map(|raw| sources.reasons.name(raw))),
+            Field::Iface => iface(out, drop, sources),
+            Field::Ifindex => {
+                number(out, drop.device.map(|device| device.index).or(came_in_by(drop)))
+            }
+            Field::Input => input(out, drop, sources),
+            Field::Netns => drop.netns.map(|inum| sources.world.write_netns(inum, out)),
+            Field::Direction => name(out, drop.direction().map(Direction::short)),
+            Field::Proto => name(out, drop.protocol.map(protocol::name).as_deref()),
+            Field::Len => number(out, drop.len),
+            Field::Location => {
+                write_place(&sources.symbols.frame(drop.location), out);
+                Some(())
+            }
+            Field::Flow => {
+                packet.write_flow(out);
+                Some(())
+            }
+            Field::Packet => {
+                packet.write_summary(out);
+                Some(())
+            }
+            Field::Source => end(out, packet.source(), packet.ports().map(|ports| ports.0)),
+            Field::Destination => {
+                end(out, packet.destination(), packet.ports().map(|ports| ports.1))
+            }
+            Field::L4 => {
+                if let Some(number) = packet.l4() {
+                    Packet::write_protocol(number, out);
+                }
+                Some(())
+            }
+            Field::Vlan => {
+                for (index, tag) in packet.vlans.iter().enumerate() {
+                    out.extend(if index > 0 { &b"."[..] } else { b"" });
+                    decimal(tag.id.into(), out);
+                }
+                Some(())
+            }
+            Field::Socket => details::write_socket(drop, out),
+            Field::State => {
+                let details = drop.socket.as_ref().map(|socket| socket.details.as_ref());
+                match details {
+                    Some(details) => {
+                        name(out, details.and_then(|it| socket_names::state(it.state)))
+                    }
+                    None => Some(()),
+                }
+            }
+            Field::User => full_socket(drop, |full| sources.world.write_user(full.uid, out)),
+            Field::Cgroup => full_socket(drop, |full| {
+                if let Some(id) = full.cgroup {
+                    sources.world.write_cgroup(id, out);
+                }
+            }),
+            Field::Owner => owner(out, drop, sources),
         };
-        let frames = match stacks::from_location(addresses, location) {
-            Some(frames) => frames,
-            None => self.without_overhead(addresses),
-        };
-        let (number, new) = self.stacks.number(frames);
-        let style = self.palette.stack;
-        if !new && mode == StackMode::Once {
-            push(out, format_args!("    {style}stack #{number}, as above{style:#}\n"));
-            return;
+        match known {
+            None => out.extend(UNKNOWN.as_bytes()),
+            Some(()) if out.is_empty() => out.extend(NONE.as_bytes()),
+            Some(()) => {}
         }
-        push(out, format_args!("    {style}stack #{number}:{style:#}\n"));
-        for &address in frames {
-            let frame = self.symbols.frame(address);
-            write_frame(&frame, style, out);
-        }
-    }
-
-    /// The frames behind the last of those that belong to the tracer or the freeing of packets,
-    /// as far as they stand at the begin.
-    fn without_overhead<'a>(&mut self, addresses: &'a [u64]) -> &'a [u64] {
-        let overhead = |address: &&u64| {
-            let frame = self.symbols.frame(**address);
-            frame.symbol.as_ref().is_some_and(|symbol| stacks::is_overhead(&symbol.name))
-        };
-        let skipped = addresses.iter().take_while(overhead).count();
-        // Where all is overhead, that is all that is known.
-        if skipped < addresses.len() { &addresses[skipped..] } else { addresses }
     }
 }
 
 impl Render for Text {
     fn heading(&mut self, out: &mut Vec<u8>) {
         let style = self.palette.heading;
-        push(
-            out,
-            format_args!(
-                "{style}{:<15} {:>PID_WIDTH$} {:<COMM_WIDTH$} {:<REASON_WIDTH$} {:<PROTOCOL_WIDTH$} {:>LEN_WIDTH$} LOCATION{style:#}\n",
-                "TIME", "PID", "COMM", "REASON", "PROTO", "LEN"
-            ),
-        );
+        push(out, format_args!("{style}"));
+        for (index, field) in self.columns.iter().enumerate() {
+            let is_last = index + 1 == self.columns.len();
+            put(field.heading().as_bytes(), *field, is_last, out);
+        }
+        push(out, format_args!("{style:#}\n"));
     }
 
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
-        let Palette { time, reason, location, .. } = self.palette;
-        push(out, format_args!("{time}"));
-        self.clock.write_time_of_day(drop.boot_ns, out);
-        push(out, format_args!("{time:#} {:>PID_WIDTH$} ", drop.tgid));
-
-        self.field.clear();
-        match &drop.comm {
-            Some(comm) if comm.bytes().is_empty() => self.field.push(b'-'),
-            Some(comm) => escape(comm, &mut self.field),
-            None => self.field.extend(UNKNOWN.as_bytes()),
+        let packet = if self.needs_packet { drop.packet() } else { Packet::default() };
+        for index in 0..self.columns.len() {
+            let field = self.columns[index];
+            self.field.clear();
+            self.field(field, drop, &packet);
+            let style = self.palette.of(field, drop);
+            if style != Style::new() {
+                push(out, format_args!("{style}"));
+            }
+            let is_last = index + 1 == self.columns.len();
+            put(&self.field, field, is_last, out);
+            if style != Style::new() {
+                push(out, format_args!("{style:#}"));
+            }
         }
-        pad(&self.field, COMM_WIDTH, out);
-
-        let name = drop.reason.map_or(UNKNOWN, |raw| self.reasons.name(raw));
-        push(out, format_args!(" {reason}{name:<REASON_WIDTH$}{reason:#} "));
-        match drop.protocol {
-            Some(number) => push(out, format_args!("{:<PROTOCOL_WIDTH$} ", protocol::name(number))),
-            None => push(out, format_args!("{UNKNOWN:<PROTOCOL_WIDTH$} ")),
+        out.push(b'\n');
+        if self.details {
+            details::write(drop, &packet, &mut self.sources, out);
         }
-        match drop.len {
-            Some(len) => push(out, format_args!("{len:>LEN_WIDTH$} ")),
-            None => push(out, format_args!("{UNKNOWN:>LEN_WIDTH$} ")),
-        }
-        let frame: Rc<Frame> = self.symbols.frame(drop.location);
-        push(out, format_args!("{location}"));
-        write_place(&frame, out);
-        push(out, format_args!("{location:#}\n"));
-
-        if let (Some(mode), Some(stack)) = (self.stack, &drop.stack) {
-            self.stack(stack, drop.location, mode, out);
+        if let (Some(stacks), Some(stack)) = (&mut self.stacks, &drop.stack) {
+            stacks.write(stack, drop.location, &mut self.sources.symbols, out);
         }
     }
 
     fn tick(&mut self) {
-        self.clock.adjust();
-        self.symbols.tick();
+        self.sources.tick();
     }
 }
 
-/// `function+0x1a [module]`, or the bare address.
-fn write_place(frame: &Frame, out: &mut Vec<u8>) {
-    match &frame.symbol {
-        Some(symbol) => {
-            push(out, format_args!("{}+{:#x}", symbol.name, symbol.offset));
-            if let Some(module) = &symbol.module {
-                push(out, format_args!(" [{module}]"));
-            }
-        }
-        None => push(out, format_args!("{:#x}", frame.address)),
+/// Puts a field into its column; the last one needs no filling up.
+fn put(text: &[u8], field: Field, is_last: bool, out: &mut Vec<u8>) {
+    match (field.side(), is_last) {
+        (Side::Right, _) => pad_left(text, field.width(), out),
+        (Side::Left, false) => pad_right(text, field.width(), out),
+        (Side::Left, true) => out.extend(text),
+    }
+    if !is_last {
+        out.push(b' ');
     }
 }
 
-/// A frame of a stack: the functions inlined there first, as they are further in.
-fn write_frame(frame: &Frame, style: Style, out: &mut Vec<u8>) {
-    const INDENT: &str = "        ";
-    for inlined in frame.symbol.iter().flat_map(|symbol| symbol.inlined.iter().rev()) {
-        push(out, format_args!("{INDENT}{} (inlined)", inlined.name));
-        write_source(inlined.source.as_ref(), style, out);
-    }
-    push(out, format_args!("{INDENT}"));
-    write_place(frame, out);
-    write_source(frame.symbol.as_ref().and_then(|symbol| symbol.source.as_ref()), style, out);
+fn number(out: &mut Vec<u8>, number: Option<u32>) -> Option<()> {
+    decimal(number?, out);
+    Some(())
 }
 
-fn write_source(source: Option<&SourceLine>, style: Style, out: &mut Vec<u8>) {
-    match source {
-        Some(SourceLine { file, line: Some(line) }) => {
-            push(out, format_args!("  {style}{file}:{line}{style:#}\n"))
-        }
-        Some(SourceLine { file, line: None }) => {
-            push(out, format_args!("  {style}{file}{style:#}\n"))
-        }
-        None => out.push(b'\n'),
-    }
+fn name(out: &mut Vec<u8>, name: Option<&str>) -> Option<()> {
+    out.extend(name?.as_bytes());
+    Some(())
 }
 
-/// A task's name as text. A task can call itself anything: what is not printable is escaped, a
-/// backslash too, so that nothing else looks like an escape.
-fn escape(comm: &Name, out: &mut Vec<u8>) {
-    for chunk in comm.bytes().utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\'' | '"' => push(out, format_args!("{character}")),
-                _ => push(out, format_args!("{}", character.escape_debug())),
-            }
+fn comm(out: &mut Vec<u8>, drop: &Drop) -> Option<()> {
+    let comm = drop.comm.as_ref()?;
+    if is_interrupted(drop) {
+        out.push(b'[');
+        escape(comm.bytes(), out);
+        out.push(b']');
+    } else {
+        escape(comm.bytes(), out);
+    }
+    Some(())
+}
+
+/// The index of the device that the packet came in by, if it did.
+fn came_in_by(drop: &Drop) -> Option<u32> {
+    drop.iif.filter(|&index| index != 0)
+}
+
+fn iface(out: &mut Vec<u8>, drop: &Drop, sources: &mut Sources) -> Option<()> {
+    match &drop.device {
+        Some(device) => {
+            escape(device.name.bytes(), out);
+            Some(())
         }
-        for byte in chunk.invalid() {
-            push(out, format_args!("\\x{byte:02x}"));
-        }
+        None => input(out, drop, sources),
     }
 }
 
-/// Appends text and blanks up to a width.
-fn pad(text: &[u8], width: usize, out: &mut Vec<u8>) {
-    out.extend(text);
-    let shown = str::from_utf8(text).map_or(text.len(), |text| text.chars().count());
-    out.extend(std::iter::repeat_n(b' ', width.saturating_sub(shown)));
+/// Empty where the packet did not come in.
+fn input(out: &mut Vec<u8>, drop: &Drop, sources: &mut Sources) -> Option<()> {
+    match drop.iif? {
+        0 => {}
+        index => sources.world.write_interface(drop.netns, index, drop.device.as_ref(), out),
+    }
+    Some(())
 }
 
-fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Writing to memory does not fail.
-    let _ = out.write_fmt(text);
+fn end(out: &mut Vec<u8>, address: Option<std::net::IpAddr>, port: Option<u16>) -> Option<()> {
+    if let Some(address) = address {
+        Packet::write_end(address, port, out);
+    }
+    Some(())
+}
+
+/// Empty where there is no socket, unknown where too little is known of it.
+fn full_socket(drop: &Drop, write: impl FnOnce(&crate::drop::FullSocket)) -> Option<()> {
+    if let Some(socket) = &drop.socket {
+        write(socket.details.as_ref()?.full.as_ref()?);
+    }
+    Some(())
+}
+
+/// Empty where no process has the socket open.
+fn owner(out: &mut Vec<u8>, drop: &Drop, sources: &mut Sources) -> Option<()> {
+    let Some(socket) = &drop.socket else { return Some(()) };
+    if socket.details.as_ref()?.full.as_ref()?.inode.is_some() {
+        let owner = sources.world.owner(socket)?;
+        details::write_owner(&owner, out);
+    }
+    Some(())
 }

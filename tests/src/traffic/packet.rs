@@ -18,10 +18,7 @@ pub fn send(device: &str, frame: &[u8], count: u32) -> Result<()> {
     ensure!(fd >= 0, "no packet socket: {}", io::Error::last_os_error());
     // SAFETY: the kernel has just made it for us.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let name = CString::new(device)?;
-    // SAFETY: the name ends in a zero byte and outlives the call.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    ensure!(index != 0, "there is no device {device}");
+    let index = interface_index(device)?;
     let ether_type = frame.get(12..14).context("a frame has at least 14 bytes")?;
     // SAFETY: an address of zeros is valid.
     let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -43,4 +40,13 @@ pub fn send(device: &str, frame: &[u8], count: u32) -> Result<()> {
         ensure!(sent == frame.len() as isize, "cannot send: {}", io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// The number of a device of this thread's namespace.
+pub(crate) fn interface_index(device: &str) -> Result<u32> {
+    let name = CString::new(device)?;
+    // SAFETY: the name ends in a zero byte and outlives the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    ensure!(index != 0, "there is no device {device}");
+    Ok(index)
 }

@@ -6,6 +6,8 @@ use std::{
     fs, iter,
     path::{Path, PathBuf},
     process::Command,
+    thread::sleep,
+    time::Duration,
 };
 
 /// Where the packages of kernels are.
@@ -13,6 +15,9 @@ const SUITES: &[&str] =
     &["bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports"];
 const SECURITY_SUITES: &[&str] = &["bullseye-security", "bookworm-security", "trixie-security"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// How long to wait before a further attempt: a mirror may be down for a moment.
+const PAUSES: &[Duration] = &[Duration::from_secs(10), Duration::from_secs(30)];
 
 /// An apt with a configuration of its own.
 #[derive(Debug)]
@@ -37,8 +42,11 @@ impl Apt {
         apt.write("sources.list", &sources(&targets)?)?;
         // Nothing is installed here.
         apt.write("status", "")?;
-        process::run(apt.command("apt-get").args(["--quiet=2", "update"]))
-            .context("cannot fetch the lists of packages")?;
+        let update = || process::run(apt.command("apt-get").args(["--quiet=2", "update"]));
+        if let Err(error) = with_patience(PAUSES, update) {
+            // Old releases leave the mirrors one day; the kernels of others are still there.
+            eprintln!("warning: {error:#}; going on with the lists of packages that there are");
+        }
         Ok(apt)
     }
 
@@ -50,7 +58,8 @@ impl Apt {
     /// Fetches packages into a folder.
     pub fn download(&self, packages: &[String], into: &Path) -> Result<()> {
         let mut download = self.command("apt-get");
-        process::run(download.args(["--quiet=2", "download"]).args(packages).current_dir(into))
+        download.args(["--quiet=2", "download"]).args(packages).current_dir(into);
+        with_patience(PAUSES, || process::run(&mut download))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
@@ -74,12 +83,26 @@ impl Apt {
             "APT::Sandbox::User=root",
             "Acquire::Languages=none",
             "Acquire::Retries=3",
+            // Otherwise old lists would do, or none at all.
+            "APT::Update::Error-Mode=any",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
         ] {
             command.args(["-o", setting]);
         }
         command
     }
+}
+
+/// Does something that may fail at first.
+fn with_patience(pauses: &[Duration], mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
+    for pause in pauses {
+        match attempt() {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("{error:#}; trying again in {} s", pause.as_secs()),
+        }
+        sleep(*pause);
+    }
+    attempt()
 }
 
 /// Our sources.list, with the mirrors in lines `<URI> <component>`.
@@ -115,6 +138,20 @@ mod tests {
         );
         assert_eq!(sources.lines().count(), SUITES.len() + SECURITY_SUITES.len());
         Ok(())
+    }
+
+    #[test]
+    fn a_mirror_may_be_down_for_a_moment() {
+        let pauses = [Duration::ZERO; 2];
+        for (failures, works) in [(0, true), (2, true), (3, false)] {
+            let mut left = failures;
+            let outcome = with_patience(&pauses, || {
+                let works = left == 0;
+                left -= i32::from(!works);
+                works.then_some(()).context("down")
+            });
+            assert_eq!((outcome.is_ok(), left), (works, 0), "{failures} failures");
+        }
     }
 
     #[test]

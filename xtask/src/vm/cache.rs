@@ -2,7 +2,7 @@
 
 use super::{apt::Apt, host, kernels::Kernel};
 use crate::process;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use std::{
     env, fs,
     os::unix::fs::symlink,
@@ -43,28 +43,38 @@ impl Cache {
         Some(Unpacked { root, release })
     }
 
-    /// Fetches the kernels that are not here yet.
-    pub fn fetch(&self, kernels: &[Kernel]) -> Result<()> {
+    /// Fetches the kernels that are not here yet, and tells what was not possible: one that is
+    /// gone shall not keep the others from being tested.
+    pub fn fetch(&self, kernels: &[Kernel]) -> Result<Vec<(Kernel, Error)>> {
         let missing: Vec<_> =
             kernels.iter().filter(|kernel| self.find(**kernel).is_none()).collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let apt = Apt::update(&self.dir.join("apt"))?;
         let names = apt.names("linux-")?;
         let names: Vec<_> = names.lines().collect();
-        for kernel in missing {
-            let packages = kernel.packages(&names).with_context(|| {
-                format!(
-                    "Debian has no complete kernel {kernel} any more; \
-                     take it off the list in xtask/src/vm/kernels.rs"
-                )
-            })?;
-            println!("fetching {}", packages.join(" "));
-            self.fetch_packages(&apt, *kernel, &packages)
-                .with_context(|| format!("cannot fetch {kernel}"))?;
+        if names.is_empty() {
+            bail!(
+                "no list of packages could be fetched, see above; run this again when the mirror \
+                 can be reached"
+            );
         }
-        Ok(())
+        let fetched =
+            missing.into_iter().map(|kernel| (*kernel, self.fetch_one(&apt, *kernel, &names)));
+        Ok(fetched.filter_map(|(kernel, fetched)| Some((kernel, fetched.err()?))).collect())
+    }
+
+    fn fetch_one(&self, apt: &Apt, kernel: Kernel, names: &[&str]) -> Result<()> {
+        let packages = kernel.packages(names).with_context(|| {
+            format!(
+                "the lists of packages have no complete kernel {kernel}; when it is gone for good \
+                 take it off the list in xtask/src/vm/kernels.rs"
+            )
+        })?;
+        println!("fetching {}", packages.join(" "));
+        self.fetch_packages(apt, kernel, &packages)
+            .with_context(|| format!("cannot fetch {kernel}"))
     }
 
     fn fetch_packages(&self, apt: &Apt, kernel: Kernel, packages: &[String]) -> Result<()> {

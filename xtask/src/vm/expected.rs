@@ -5,7 +5,8 @@ use crate::{process::in_ci, project::Project, suite::skips};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// Lines `<kernel>: <test name> — <reason>`; without them everything may be skipped.
+/// Lines `<kernel>: <test name> — <reason>`, where `*` stands for all tests that are skipped for
+/// just this reason; without them everything may be skipped.
 #[derive(Debug)]
 pub struct ExpectedSkips {
     text: Option<String>,
@@ -35,12 +36,15 @@ impl ExpectedSkips {
     ) -> Vec<&'a str> {
         let Some(text) = &self.text else { return Vec::new() };
         let listed: Vec<_> = skips::parse_expected(text)
-            .into_iter()
-            .filter_map(|entry| entry.split_once(": "))
-            .filter(|(kernels, _)| kernel.is_meant_by(kernels.trim()))
-            .map(|(_, test)| test.trim())
+            .filter_map(|(name, reason)| Some((name.split_once(": ")?, reason)))
+            .filter(|((kernels, _), _)| kernel.is_meant_by(kernels.trim()))
+            .map(|((_, test), reason)| (test.trim(), reason))
             .collect();
-        skipped.keys().map(String::as_str).filter(|test| !listed.contains(test)).collect()
+        let is_listed = |test: &str, why: &str| {
+            listed.iter().any(|&(name, reason)| name == test || name == "*" && reason == why)
+        };
+        let unexpected = skipped.iter().filter(|(test, why)| !is_listed(test, why));
+        unexpected.map(|(test, _)| test.as_str()).collect()
     }
 }
 
@@ -61,6 +65,12 @@ mod tests {
         ] {
             assert_eq!(expected.unexpected(Kernel { series, flavour }, &skipped), unexpected);
         }
+        let all = ExpectedSkips { text: Some("5.10: * — no reasons\n".to_owned()) };
+        let kernel = Kernel { series: "5.10", flavour: Flavour::Cloud };
+        let skipped_there = [("a::x", "no reasons"), ("b::y", "no nft")];
+        let skipped_there =
+            skipped_there.map(|(test, reason)| (test.to_owned(), reason.to_owned()));
+        assert_eq!(all.unexpected(kernel, &BTreeMap::from(skipped_there)), ["b::y"]);
         let kernel = Kernel { series: "6.1", flavour: Flavour::Cloud };
         assert_eq!(ExpectedSkips::none().unexpected(kernel, &skipped), [""; 0]);
     }

@@ -29,19 +29,21 @@ pub fn base(project: &Project, payload: &Payload) -> Result<Vec<u8>> {
     // Tests have the names of some files and folders from when they were built.
     archive.directory(&project.target.join("tmp"))?;
     for folder in ["dropwatch-cli", "tests"] {
-        add_folder(&mut archive, &project.root.join(folder))?;
+        let folder = project.root.join(folder);
+        add_folder(&mut archive, &folder, &folder)?;
     }
     archive.finish()
 }
 
 /// Adds a folder of this machine and all that is in it.
-fn add_folder(archive: &mut Archive, folder: &Path) -> Result<()> {
-    archive.directory(folder)?;
-    for path in entries(folder)? {
+pub fn add_folder(archive: &mut Archive, from: &Path, to: &Path) -> Result<()> {
+    archive.directory(to)?;
+    for path in entries(from)? {
+        let to = to.join(path.file_name().unwrap_or_default());
         if path.is_dir() {
-            add_folder(archive, &path)?;
+            add_folder(archive, &path, &to)?;
         } else {
-            userland::add_file(archive, &path, &path)?;
+            userland::add_file(archive, &path, &to)?;
         }
     }
     Ok(())

@@ -1,9 +1,23 @@
 //! Where things are in the guest: the host puts them there, the guest's init takes them.
 
-/// The modules.
-pub const MODULE_DIR: &str = "/modules";
-/// The files of the modules, a line each, in load order.
-pub const MODULE_LIST: &str = "/modules/list";
+/// The modules that are loaded at boot: what the tests use to make the kernel drop packets.
+pub const BOOT_MODULES: &[&str] = &[
+    "af_packet",
+    "ipv6",
+    "veth",
+    "dummy",
+    "bridge",
+    "8021q",
+    "vxlan",
+    "nf_tables",
+    "nft_counter",
+    "nft_ct",
+    "nft_reject_inet",
+    "sch_ingress",
+    "sch_tbf",
+    "sch_netem",
+    "cls_bpf",
+];
 /// The dropwatch to test.
 pub const DROPWATCH: &str = "/payload/dropwatch";
 /// The test programs.

@@ -22,7 +22,7 @@ pub mod table;
 pub mod userland;
 
 use crate::{cli::VmArgs, project::Project};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use cache::{Cache, Unpacked};
 use expected::ExpectedSkips;
 use kernels::{KERNELS, Kernel};
@@ -31,6 +31,7 @@ use payload::Payload;
 use qemu::Machine;
 use std::{
     fs,
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     sync::Mutex,
@@ -39,22 +40,21 @@ use std::{
 };
 use table::Table;
 
+/// How many seconds a kernel may take. A quarter of it will do where the machine is free.
+pub const TIMEOUT: u64 = 900;
+
 /// Runs the tests on the kernels that are asked for, or lists what there is.
 pub fn run(project: &Project, args: &VmArgs) -> Result<ExitCode> {
-    let kernels = chosen(&args.kernels)?;
-    let cache = Cache::open()?;
     if args.list {
-        for kernel in kernels {
+        let cache = Cache::open()?;
+        for kernel in chosen(&args.kernels)? {
             let cached = cache.find(kernel);
             println!("{kernel}\t{}", cached.map_or("not fetched yet".to_owned(), |it| it.release));
         }
         return Ok(ExitCode::SUCCESS);
     }
-    host::check(userland::PROGRAMS)?;
-    cache.fetch(&kernels)?;
-    let guests = Guests::prepare(project, cache, Duration::from_secs(args.timeout))?;
-    let jobs = args.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
-    let outcomes = guests.run_all(&kernels, jobs);
+    let kernels = Kernels::fetch(&args.kernels)?;
+    let outcomes = kernels.test(project, &args.tests, args.timeout, args.jobs)?;
     print!("{}", Table(&outcomes));
     let passed = outcomes.iter().all(|outcome| outcome.tally.failed == 0);
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -72,9 +72,51 @@ fn chosen(words: &[String]) -> Result<Vec<Kernel>> {
     Ok(KERNELS.iter().copied().filter(is_chosen).collect())
 }
 
-/// All that the runs have in common.
-struct Guests {
+/// Kernels that have been fetched, as far as that was possible.
+#[derive(Debug)]
+pub struct Kernels {
     cache: Cache,
+    kernels: Vec<Kernel>,
+    /// Why kernels are missing.
+    problems: Vec<(Kernel, Error)>,
+}
+
+impl Kernels {
+    /// Fetches the kernels that these words mean; all without a word.
+    pub fn fetch(words: &[String]) -> Result<Self> {
+        let kernels = chosen(words)?;
+        let cache = Cache::open()?;
+        host::check(userland::PROGRAMS)?;
+        let problems = cache.fetch(&kernels)?;
+        Ok(Self { cache, kernels, problems })
+    }
+
+    /// Runs test programs on them, all where none is named: on so many kernels at a time, by
+    /// default as many as there are processors.
+    pub fn test(
+        &self,
+        project: &Project,
+        tests: &[String],
+        timeout: u64,
+        jobs: Option<NonZeroUsize>,
+    ) -> Result<Vec<Outcome>> {
+        let payload = Payload::build(project, tests)?;
+        let guests = Guests::prepare(project, self, &payload, Duration::from_secs(timeout))?;
+        let jobs = jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+        Ok(guests.run_all(&self.kernels, jobs))
+    }
+
+    fn find(&self, kernel: Kernel) -> Result<Unpacked> {
+        if let Some((_, error)) = self.problems.iter().find(|(missing, _)| *missing == kernel) {
+            bail!("{error:#}");
+        }
+        self.cache.find(kernel).context("it has not been fetched")
+    }
+}
+
+/// All that the runs have in common.
+struct Guests<'a> {
+    kernels: &'a Kernels,
     /// What the runs read and write.
     folder: PathBuf,
     base: Vec<u8>,
@@ -82,12 +124,17 @@ struct Guests {
     timeout: Duration,
 }
 
-impl Guests {
-    fn prepare(project: &Project, cache: Cache, timeout: Duration) -> Result<Self> {
+impl<'a> Guests<'a> {
+    fn prepare(
+        project: &Project,
+        kernels: &'a Kernels,
+        payload: &Payload,
+        timeout: Duration,
+    ) -> Result<Self> {
         let folder = project.target.join("vm");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let base = initramfs::base(project, &Payload::build(project)?)?;
-        Ok(Self { cache, folder, base, expected: ExpectedSkips::read(project)?, timeout })
+        let base = initramfs::base(project, payload)?;
+        Ok(Self { kernels, folder, base, expected: ExpectedSkips::read(project)?, timeout })
     }
 
     /// Runs so many at a time; the outcomes are in the order of the kernels.
@@ -125,10 +172,11 @@ impl Guests {
     }
 
     fn try_run(&self, kernel: Kernel) -> Result<Outcome> {
-        let unpacked = self.cache.find(kernel).context("it has not been fetched")?;
+        let unpacked = self.kernels.find(kernel)?;
         let initramfs = self.folder.join(format!("{kernel}.cpio"));
         let log = self.folder.join(format!("{kernel}.log"));
-        let archive = [&self.base[..], &modules::archive(&unpacked)?].concat();
+        let modules = modules::archive(&unpacked, &self.folder.join(format!("{kernel}.modules")))?;
+        let archive = [&self.base[..], &modules].concat();
         fs::write(&initramfs, archive)
             .with_context(|| format!("cannot write {}", initramfs.display()))?;
         let image = unpacked.image()?;

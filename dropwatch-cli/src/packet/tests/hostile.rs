@@ -23,32 +23,149 @@ impl Random {
     }
 }
 
+/// Whether a field is not known, or the same as when all bytes are there.
+fn within<T: PartialEq>(short: &Option<T>, whole: &Option<T>) -> bool {
+    short.is_none() || short == whole
+}
+
+fn options_within(short: TcpOptions, whole: TcpOptions) -> bool {
+    within(&short.mss, &whole.mss)
+        && within(&short.window_scale, &whole.window_scale)
+        && within(&short.timestamps, &whole.timestamps)
+        && (!short.sack_permitted || whole.sack_permitted)
+}
+
+fn network_within(short: &Network, whole: &Network) -> bool {
+    match (short, whole) {
+        (Network::Ipv6(short), Network::Ipv6(whole)) => {
+            let known = Ipv6 {
+                extensions: short.extensions,
+                protocol: short.protocol,
+                fragment: short.fragment,
+                ..whole.clone()
+            };
+            *short == known
+                && whole.extensions.starts_with(&short.extensions)
+                && within(&short.protocol, &whole.protocol)
+                && within(&short.fragment, &whole.fragment)
+        }
+        (Network::Arp(short), Network::Arp(whole)) => {
+            (short.operation, short.length) == (whole.operation, whole.length)
+                && within(&short.sender_hardware, &whole.sender_hardware)
+                && within(&short.sender, &whole.sender)
+                && within(&short.target_hardware, &whole.target_hardware)
+                && within(&short.target, &whole.target)
+        }
+        // A tag that is cut.
+        (Network::Other(0x8100), _) => true,
+        _ => short == whole,
+    }
+}
+
+fn transport_within(short: &Transport, whole: &Transport) -> bool {
+    match (short, whole) {
+        (Transport::Tcp(short), Transport::Tcp(whole)) => {
+            let rest = match (&short.rest, &whole.rest) {
+                (Some(short), Some(whole)) => {
+                    let known = TcpRest { options: short.options, ..whole.clone() };
+                    *short == known && options_within(short.options, whole.options)
+                }
+                (short, _) => short.is_none(),
+            };
+            rest && short.source_port == whole.source_port
+        }
+        (Transport::Udp(short), Transport::Udp(whole)) => within(&short.length, &whole.length),
+        (Transport::Icmp4(short), Transport::Icmp4(whole))
+        | (Transport::Icmp6(short), Transport::Icmp6(whole)) => {
+            let known = Icmp { body: short.body.clone(), ..whole.clone() };
+            let body = match (&short.body, &whole.body) {
+                (IcmpBody::Other, _) => true,
+                (
+                    IcmpBody::Error { parameter, quoted },
+                    IcmpBody::Error { parameter: whole, quoted: all },
+                ) => parameter == whole && quoted_within(quoted.as_deref(), all.as_deref()),
+                (short, whole) => short == whole,
+            };
+            *short == known && body
+        }
+        (Transport::Sctp(short), Transport::Sctp(whole)) => {
+            within(&short.verification_tag, &whole.verification_tag)
+                && within(&short.chunk, &whole.chunk)
+        }
+        (Transport::Gre(short), Transport::Gre(whole)) => {
+            let known = Gre { key: short.key, sequence: short.sequence, ..whole.clone() };
+            *short == known
+                && within(&short.key, &whole.key)
+                && within(&short.sequence, &whole.sequence)
+        }
+        (Transport::Esp(short), Transport::Esp(whole)) => {
+            short.spi == whole.spi && within(&short.sequence, &whole.sequence)
+        }
+        (Transport::Ah(short), Transport::Ah(whole)) => {
+            let inner = match (&short.inner, &whole.inner) {
+                (Some(short), Some(whole)) => transport_within(short, whole),
+                (short, _) => short.is_none(),
+            };
+            inner && short.spi == whole.spi && within(&short.sequence, &whole.sequence)
+        }
+        (Transport::Igmp(short), Transport::Igmp(whole)) => {
+            short.kind == whole.kind
+                && within(&short.group, &whole.group)
+                && within(&short.records, &whole.records)
+        }
+        _ => short == whole,
+    }
+}
+
+fn quoted_within(short: Option<&Quoted>, whole: Option<&Quoted>) -> bool {
+    match (short, whole) {
+        (Some(short), Some(whole)) => {
+            *short == Quoted { ports: short.ports, ..whole.clone() }
+                && within(&short.ports, &whole.ports)
+        }
+        (short, _) => short.is_none(),
+    }
+}
+
+fn packet_within(short: &Packet, whole: &Packet) -> bool {
+    let network = match (&short.network, &whole.network) {
+        (Some(short), Some(whole)) => network_within(short, whole),
+        (short, _) => short.is_none(),
+    };
+    let transport = match (&short.transport, &whole.transport) {
+        (Some(short), Some(whole)) => transport_within(short, whole),
+        (short, _) => short.is_none(),
+    };
+    let tunnel = match (&short.tunnel, &whole.tunnel) {
+        (Some(short), Some(whole)) => {
+            let inner = match (&short.inner, &whole.inner) {
+                (Some(short), Some(whole)) => packet_within(short, whole),
+                (short, _) => short.is_none(),
+            };
+            inner && short.kind == whole.kind
+        }
+        (short, _) => short.is_none(),
+    };
+    network
+        && transport
+        && tunnel
+        && within(&short.link, &whole.link)
+        && within(&short.ports(), &whole.ports())
+        && whole.vlans.starts_with(&short.vlans)
+}
+
 #[test]
 fn a_cut_packet_has_no_fields_that_are_not_in_its_bytes() {
     for sample in packets::samples() {
-        // What is not there would be read as another byte if it were read.
+        let whole = Packet::parse(&snapshot(&sample));
         for end in 0..=sample.bytes.len() {
-            let mut filled = sample.bytes.clone();
-            filled[end..].fill(0xa5);
-            let cut = Packet::parse(&Snapshot { bytes: &filled[..end], ..snapshot(&sample) });
-            let short = Packet::parse(&Snapshot {
-                bytes: &sample.bytes[..end],
-                cut: true,
-                ..snapshot(&sample)
-            });
-            assert_eq!(Packet { cut: true, ..cut }, short, "{} {end}", sample.name);
+            let bytes = &sample.bytes[..end];
+            let short = Packet::parse(&Snapshot { bytes, cut: true, ..snapshot(&sample) });
+            assert!(packet_within(&short, &whole), "{} {end}: {short:?}", sample.name);
             assert_writable(&short);
-            let whole = Packet::parse(&snapshot(&sample));
             if sample.network == 14 && sample.protocol == 0x0800 {
                 let known = [short.link.is_some(), short.network.is_some()];
                 assert_eq!(known, [end >= 14, end >= 34], "{} {end}", sample.name);
-            }
-            if short.ports().is_some() {
-                assert_eq!(short.ports(), whole.ports(), "{} {end}", sample.name);
-                assert!(end >= sample.network + 24);
-            }
-            if short.source().is_some() {
-                assert_eq!(short.source(), whole.source(), "{} {end}", sample.name);
             }
         }
     }
