@@ -47,10 +47,6 @@ pub enum Command {
 /// Arguments of streaming.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Which drops to stream.
-    #[command(flatten)]
-    pub filters: FilterArgs,
-
     /// Show the kernel stack of each drop; a stack seen before is referred to by its number,
     /// or printed each time with --stack=full
     #[arg(
@@ -105,6 +101,10 @@ pub struct TraceArgs {
     /// program has to say
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Which drops to stream. Last, since what comes after is listed under the same heading.
+    #[command(flatten)]
+    pub filters: FilterArgs,
 }
 
 /// Filters, all of which the kernel applies.

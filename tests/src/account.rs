@@ -15,6 +15,10 @@ pub struct Account {
     pub shown: u64,
     /// Of the matched, those for which the buffer had no room.
     pub lost: u64,
+    /// Of the matched, those that `--sample` left out.
+    pub sampled_out: u64,
+    /// Of the matched, those that `--rate-limit` left out.
+    pub rate_limited: u64,
     /// Of the matched, those that came after the last one shown.
     pub not_shown: u64,
     /// Of the matched, those without a stack although one was asked for.
@@ -65,6 +69,8 @@ impl Account {
             let (count, what) = part.split_once(' ').context("no number")?;
             let count = count.parse()?;
             match what {
+                "left out by --sample" => account.sampled_out = count,
+                "left out by --rate-limit" => account.rate_limited = count,
                 what if what.starts_with("not shown (") => account.not_shown = count,
                 what if what.starts_with("without a stack (") => account.without_stack = count,
                 what if what.starts_with("missed (") => account.missed = count,
@@ -76,7 +82,9 @@ impl Account {
 
     /// Whether every matched drop is accounted for.
     pub fn adds_up(&self) -> bool {
-        self.matched <= self.seen && self.shown + self.lost + self.not_shown == self.matched
+        let left_out = self.sampled_out + self.rate_limited;
+        self.matched <= self.seen
+            && self.shown + self.lost + self.not_shown + left_out == self.matched
     }
 }
 
@@ -96,12 +104,16 @@ mod tests {
             lost: 1,
             not_shown: 3,
             missed: 2,
-            without_stack: 0,
             seconds: 2.958,
+            ..Account::default()
         };
         assert_eq!(account, expected);
         assert!(account.adds_up());
         assert!(!Account { lost: 2, ..account }.adds_up());
+        let stderr = "dropwatch: seen 9, matched 8, shown 1, lost 0, in 1 s; 5 left out by --sample; 2 left out by --rate-limit\n";
+        let account = Account::find(stderr)?;
+        assert_eq!((account.sampled_out, account.rate_limited), (5, 2));
+        assert!(account.adds_up());
         Ok(())
     }
 
