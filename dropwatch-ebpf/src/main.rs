@@ -71,7 +71,7 @@ fn report(ctx: &impl EbpfContext, drop: &impl Source) {
     if config!(stacks) != 0 {
         stack::send(ctx, counters, drop);
     } else {
-        ring::send(counters, drop);
+        ring::send(counters, drop, 0);
     }
 }
 

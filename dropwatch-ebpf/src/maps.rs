@@ -56,8 +56,9 @@ pub fn qdisc_drop() -> Option<&'static mut QdiscDrop> {
 #[inline(always)]
 pub fn counters() -> Option<&'static mut Counters> {
     let counters = COUNTERS.get_ptr_mut(0)?;
-    // SAFETY: the element is this processor's own, and the kernel does not run the program
-    // again on a processor on which it has not ended.
+    // SAFETY: the element is this processor's own, and made of integers. Where an interrupt has the
+    // program run on a processor on which it has not ended, which Linux 6.2 and later do not
+    // allow, an addition of that moment may be forgotten.
     Some(unsafe { &mut *counters })
 }
 

@@ -5,13 +5,15 @@ use dropwatch_common::{counters::Counters, record::DropRecord};
 
 use crate::{globals::config, maps, maps::RECORDS, source::Source};
 
-/// Describes a drop in the ring itself, or counts it as lost.
+/// Describes a drop in the ring itself, with further flags, or counts it as lost.
 #[inline(always)]
-pub fn send(counters: &mut Counters, drop: &impl Source) {
+pub fn send(counters: &mut Counters, drop: &impl Source, flags: u32) {
     match RECORDS.reserve::<DropRecord>(0) {
         Some(mut entry) => {
             // SAFETY: the place is the record's, and made of integers, for which any bits do.
-            drop.describe(unsafe { entry.assume_init_mut() });
+            let record = unsafe { entry.assume_init_mut() };
+            drop.describe(record);
+            record.flags |= flags;
             entry.submit(wake_up_flags());
         }
         None => counters.lost += 1,

@@ -14,6 +14,8 @@ use crate::{maps, ring, source::Source};
 /// A record of full size. It is too large for the program's own stack of 512 bytes.
 #[repr(C)]
 pub struct Scratch {
+    /// 1 while a record is being assembled.
+    busy: u64,
     record: DropRecord,
     /// One more than a stack can have, so that the size in bytes is a power of two.
     addresses: [u64; MAX_STACK_DEPTH + 1],
@@ -28,6 +30,16 @@ const _: () = assert!((SIZE_MASK + 1).is_power_of_two());
 #[inline(always)]
 pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source) {
     let Some(scratch) = maps::scratch() else { return };
+    // Before Linux 6.2 an interrupt can have the program run once more on a processor on which it
+    // has not ended. What that began to assemble is not to be touched.
+    let busy = &raw mut scratch.busy;
+    // SAFETY: the pointer is that of a field of this processor's own element.
+    if unsafe { busy.read_volatile() } != 0 {
+        counters.stack_failed += 1;
+        return ring::send(counters, drop, FLAG_STACK_FAILED);
+    }
+    // SAFETY: as above.
+    unsafe { busy.write_volatile(1) };
     drop.describe(&mut scratch.record);
     let capacity = MAX_STACK_DEPTH * ADDRESS_SIZE;
     // SAFETY: the kernel writes at most `capacity` bytes, and the addresses have as many.
@@ -46,8 +58,10 @@ pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source)
     // Linux 6.1 cannot see by itself; the compiler, which can, must not take it away.
     let size = black_box(size) & SIZE_MASK;
     scratch.record.stack_len = (size / ADDRESS_SIZE) as u16;
-    let start = (&raw const *scratch).cast::<u8>();
+    let start = (&raw const scratch.record).cast::<u8>();
     // SAFETY: the record and `size` bytes of addresses were written just now.
     let bytes = unsafe { core::slice::from_raw_parts(start, size_of::<DropRecord>() + size) };
     ring::send_bytes(counters, bytes);
+    // SAFETY: as above.
+    unsafe { busy.write_volatile(0) };
 }

@@ -463,7 +463,7 @@ fn the_kernel_sorts_out() -> Result<()> {
         let runs = run_count(&attached)?;
         let finished = dropwatch.interrupt()?;
         let account = finished.success()?;
-        assert_eq!(account.matched, COUNT.into(), "{account:?}");
+        assert_eq!(account.matched, u64::from(COUNT), "{account:?}");
         assert_eq!(account.shown, finished.events()?.len() as u64, "{account:?}");
         assert!(runs >= u64::from(COUNT) * FLOWS.len() as u64 && runs <= account.seen);
         // Something else may have been dropped since.
