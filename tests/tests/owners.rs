@@ -103,9 +103,10 @@ fn with_iterators(test: &str, action: impl Fn(Iterators) -> Result<()> + Sync) -
 
 fn probe() -> Result<Probe> {
     let config = Config::new(&Cli::parse_from(["dropwatch", "--without-reasons"]).trace)?;
-    let kernel = Kernel::resolve(config.without)?;
+    let mut kernel = Kernel::resolve(config.without)?;
     preflight::check()?;
-    Probe::load(aya::EbpfLoader::new(), &kernel, &config, None)
+    let filters = config.filters.resolve(&mut kernel)?;
+    Probe::load(aya::EbpfLoader::new(), &kernel, &config, &filters)
 }
 
 fn has_iterators() -> Result<bool> {
