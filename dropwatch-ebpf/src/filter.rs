@@ -17,19 +17,34 @@ use crate::{
     task,
 };
 
-/// Whether a drop is to be reported.
+/// Whether a drop is to be reported; `seen` is any count that is below 2^63.
 #[inline(always)]
-pub fn passes(drop: &impl Source) -> bool {
+pub fn passes(drop: &impl Source, seen: u64) -> bool {
     let filters = globals::filters();
+    let sign = Sign(!seen);
     passes_reason(drop.reason())
-        && passes_number(&filters.protocol, || drop.protocol().map(u64::from))
-        && passes_number(&filters.len, || drop.len().map(u64::from))
-        && passes_number(&filters.pid, || Some(task::ids().1.into()))
-        && passes_name(&filters.comm, task::comm_words)
+        && passes_number(sign, &filters.protocol, || drop.protocol().map(u64::from))
+        && passes_number(sign, &filters.len, || drop.len().map(u64::from))
+        && passes_number(sign, &filters.pid, || Some(task::ids().1.into()))
+        && passes_name(sign, &filters.comm, task::comm_words)
         && passes_function(filters, drop)
-        && passes_number(&filters.netns, || drop.netns().map(u64::from))
-        && passes_interface(filters, drop)
-        && passes_packet(filters, drop)
+        && passes_number(sign, &filters.netns, || drop.netns().map(u64::from))
+        && passes_interface(sign, filters, drop)
+        && passes_packet(sign, filters, drop)
+}
+
+/// Tells whether a number is negative, so that the verifier cannot tell.
+///
+/// That of Linux 6.1 takes what it can tell of one way through the program for what is true of
+/// others, and then removes the rest of the program.
+#[derive(Clone, Copy)]
+struct Sign(u64);
+
+impl Sign {
+    #[inline(always)]
+    fn is_set(self, number: u64) -> bool {
+        ((number & self.0) as i64) < 0
+    }
 }
 
 #[inline(always)]
@@ -42,23 +57,23 @@ fn passes_reason(reason: Option<u32>) -> bool {
 
 /// A number that is not known is none of those that are wanted, and not excluded either.
 #[inline(always)]
-fn passes_number(choice: &Choice<Ranges>, number: impl Fn() -> Option<u64>) -> bool {
+fn passes_number(sign: Sign, choice: &Choice<Ranges>, number: impl Fn() -> Option<u64>) -> bool {
     if !is_set(choice) {
         return true;
     }
     let number = number();
-    (known(&choice.wanted.len) == 0 || contain(&choice.wanted, number))
-        && (known(&choice.excluded.len) == 0 || !contain(&choice.excluded, number))
+    (known(&choice.wanted.len) == 0 || contain(sign, &choice.wanted, number))
+        && (known(&choice.excluded.len) == 0 || !contain(sign, &choice.excluded, number))
 }
 
 #[inline(always)]
-fn passes_name(choice: &Choice<Names>, name: impl Fn() -> Option<[u64; 2]>) -> bool {
+fn passes_name(sign: Sign, choice: &Choice<Names>, name: impl Fn() -> Option<[u64; 2]>) -> bool {
     if known(&choice.wanted.len) == 0 && known(&choice.excluded.len) == 0 {
         return true;
     }
     let name = name();
-    (known(&choice.wanted.len) == 0 || have(&choice.wanted, name))
-        && (known(&choice.excluded.len) == 0 || !have(&choice.excluded, name))
+    (known(&choice.wanted.len) == 0 || have(sign, &choice.wanted, name))
+        && (known(&choice.excluded.len) == 0 || !have(sign, &choice.excluded, name))
 }
 
 #[inline(always)]
@@ -67,13 +82,13 @@ fn is_set(choice: &Choice<Ranges>) -> bool {
 }
 
 #[inline(always)]
-fn contain(ranges: &Ranges, number: Option<u64>) -> bool {
-    number.is_some_and(|number| is_positive(differ(ranges, number)))
+fn contain(sign: Sign, ranges: &Ranges, number: Option<u64>) -> bool {
+    number.is_some_and(|number| !sign.is_set(differ(ranges, number)))
 }
 
 #[inline(always)]
-fn have(names: &Names, name: Option<[u64; 2]>) -> bool {
-    name.is_some_and(|name| is_positive(differ_all(names, name)))
+fn have(sign: Sign, names: &Names, name: Option<[u64; 2]>) -> bool {
+    name.is_some_and(|name| !sign.is_set(differ_all(names, name)))
 }
 
 /// Negative where the number, which has to be below 2^63, is in none of the ranges.
@@ -111,14 +126,9 @@ fn differ_all(names: &Names, name: [u64; 2]) -> u64 {
     all
 }
 
-#[inline(always)]
-fn is_positive(number: u64) -> bool {
-    black_box(number) as i64 >= 0
-}
-
 /// By name or by index: both are of one kind, so that they are alternatives to each other.
 #[inline(always)]
-fn passes_interface(filters: &Filters, drop: &impl Source) -> bool {
+fn passes_interface(sign: Sign, filters: &Filters, drop: &impl Source) -> bool {
     let (names, indexes) = (&filters.interface, &filters.interface_index);
     let by_name = known(&names.wanted.len) != 0 || known(&names.excluded.len) != 0;
     let by_index = is_set(indexes);
@@ -128,11 +138,11 @@ fn passes_interface(filters: &Filters, drop: &impl Source) -> bool {
     let name = if by_name { drop.interface_name() } else { None };
     let index = if by_index { drop.interface_index().map(u64::from) } else { None };
     let is_wanted = known(&names.wanted.len) == 0 && known(&indexes.wanted.len) == 0
-        || known(&names.wanted.len) != 0 && have(&names.wanted, name)
-        || known(&indexes.wanted.len) != 0 && contain(&indexes.wanted, index);
+        || known(&names.wanted.len) != 0 && have(sign, &names.wanted, name)
+        || known(&indexes.wanted.len) != 0 && contain(sign, &indexes.wanted, index);
     is_wanted
-        && !(known(&names.excluded.len) != 0 && have(&names.excluded, name))
-        && !(known(&indexes.excluded.len) != 0 && contain(&indexes.excluded, index))
+        && !(known(&names.excluded.len) != 0 && have(sign, &names.excluded, name))
+        && !(known(&indexes.excluded.len) != 0 && contain(sign, &indexes.excluded, index))
 }
 
 #[inline(always)]
@@ -150,7 +160,7 @@ fn passes_function(filters: &Filters, drop: &impl Source) -> bool {
 }
 
 #[inline(always)]
-fn passes_packet(filters: &Filters, drop: &impl Source) -> bool {
+fn passes_packet(sign: Sign, filters: &Filters, drop: &impl Source) -> bool {
     let ports = [&filters.source_port, &filters.destination_port, &filters.port];
     let of_ports = ports.into_iter().any(is_set);
     if config!(filter_hosts) == 0 && !is_set(&filters.l4) && !of_ports {
@@ -158,16 +168,21 @@ fn passes_packet(filters: &Filters, drop: &impl Source) -> bool {
     }
     let headers = drop.headers();
     let (source, destination) = (headers.source_port(), headers.destination_port());
-    passes_number(&filters.l4, || headers.l4.map(u64::from))
-        && passes_number(&filters.source_port, || source)
-        && passes_number(&filters.destination_port, || destination)
-        && passes_either(&filters.port, source, destination)
+    passes_number(sign, &filters.l4, || headers.l4.map(u64::from))
+        && passes_number(sign, &filters.source_port, || source)
+        && passes_number(sign, &filters.destination_port, || destination)
+        && passes_either(sign, &filters.port, source, destination)
         && passes_hosts(filters, &headers)
 }
 
 #[inline(always)]
-fn passes_either(choice: &Choice<Ranges>, one: Option<u64>, other: Option<u64>) -> bool {
-    let among = |ranges: &Ranges| contain(ranges, one) || contain(ranges, other);
+fn passes_either(
+    sign: Sign,
+    choice: &Choice<Ranges>,
+    one: Option<u64>,
+    other: Option<u64>,
+) -> bool {
+    let among = |ranges: &Ranges| contain(sign, ranges, one) || contain(sign, ranges, other);
     (known(&choice.wanted.len) == 0 || among(&choice.wanted))
         && (known(&choice.excluded.len) == 0 || !among(&choice.excluded))
 }

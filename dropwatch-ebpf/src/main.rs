@@ -61,7 +61,7 @@ pub fn kfree_skb_event(ctx: TracePointContext) -> u32 {
 fn report(ctx: &impl EbpfContext, drop: &impl Source) {
     let Some(counters) = maps::counters() else { return };
     counters.seen += 1;
-    if !filter::passes(drop) {
+    if !filter::passes(drop, counters.seen) {
         return;
     }
     counters.matched += 1;
