@@ -65,6 +65,10 @@ impl Drop {
         if self.socket.as_ref().is_some_and(|socket| socket.receiver) {
             return Some(Direction::In);
         }
+        // Where it is no network's, as with UNIX sockets, the owner may be either end.
+        if self.protocol == Some(0) && self.device.is_none() {
+            return None;
+        }
         match (self.iif?, &self.device) {
             // It has not come in yet, or never did: only what sends has a socket by then.
             (0, _) => self.owned.then_some(Direction::Out),
@@ -75,6 +79,12 @@ impl Drop {
 }
 
 impl Drop {
+    /// Whether the kernel's structs could be read, so that what is not there is known not to be.
+    pub fn is_read(&self) -> bool {
+        // All of its kinds of packets have this field.
+        self.iif.is_some()
+    }
+
     /// What the headers say.
     pub fn packet(&self) -> Packet {
         let Some(headers) = &self.headers else { return Packet::default() };
@@ -270,6 +280,54 @@ pub(crate) fn ip(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn drop(protocol: u16, iif: Option<u32>, device: Option<u32>, owned: bool) -> Drop {
+        let device = device.map(|index| {
+            let name = Name::of_field([0; COMM_LEN]);
+            Device { name, index, kind: 1 }
+        });
+        Drop {
+            boot_ns: 0,
+            reason: None,
+            location: 0,
+            cpu: 0,
+            pid: 0,
+            tgid: 0,
+            comm: None,
+            context: None,
+            protocol: Some(protocol),
+            len: None,
+            device,
+            iif,
+            netns: None,
+            socket: None,
+            owned,
+            headers: None,
+            vlan: None,
+            stack: None,
+        }
+    }
+
+    #[test]
+    fn the_direction_is_told_where_it_is_known() {
+        const IPV4: u16 = 0x0800;
+        for (drop, direction) in [
+            (drop(IPV4, Some(2), Some(2), false), Some(Direction::In)),
+            (drop(IPV4, Some(2), Some(2), true), Some(Direction::In)),
+            (drop(IPV4, Some(2), None, false), Some(Direction::In)),
+            (drop(IPV4, Some(2), Some(3), false), Some(Direction::Forward)),
+            (drop(IPV4, Some(0), None, true), Some(Direction::Out)),
+            (drop(IPV4, Some(0), Some(3), true), Some(Direction::Out)),
+            (drop(IPV4, Some(0), Some(3), false), None),
+            (drop(IPV4, None, None, true), None),
+            // Of a raw device.
+            (drop(0, Some(0), Some(3), true), Some(Direction::Out)),
+            // Of a UNIX socket or netlink.
+            (drop(0, Some(0), None, true), None),
+        ] {
+            assert_eq!(drop.direction(), direction, "{drop:?}");
+        }
+    }
 
     #[test]
     fn the_innermost_context_counts() {

@@ -14,6 +14,10 @@ use crate::{
     mount::WITH_TRACEFS,
 };
 
+/// How long it may take to end, and how often it is asked again.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRIES: u32 = 5;
+
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A bpftrace with one probe on `skb:kfree_skb`. It is killed when this is dropped.
@@ -68,7 +72,15 @@ impl Bpftrace {
     /// # Errors
     /// When it does not end, or lost something.
     pub fn finish(mut self) -> Result<Vec<String>> {
-        interrupt(&mut self.child, LIMIT)?;
+        // Bpftrace 0.17 does not hear a signal that comes while it is not waiting for events.
+        let mut ended = interrupt(&mut self.child, PATIENCE);
+        for _ in 0..RETRIES {
+            if ended.is_ok() {
+                break;
+            }
+            ended = interrupt(&mut self.child, PATIENCE);
+        }
+        ended?;
         let lines = self.stdout.take().map(Collector::finish).unwrap_or_default();
         let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
         ensure!(!lines.iter().any(|line| line.starts_with("Lost ")), "bpftrace lost events");

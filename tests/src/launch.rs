@@ -15,8 +15,10 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     Account, Event, Line, binary,
     event::{self, FIELDS, HEADING},
+    json,
     lines::Collector,
     need::patience,
+    proc::bpf_ids,
 };
 
 /// For what takes a fraction of a second on a machine with nothing else to do.
@@ -118,6 +120,8 @@ impl Launch {
     fn spawn(self) -> Result<Running> {
         let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
         let chooses = has(&["list-reasons", "--fields", "--json"]);
+        // JSON has none.
+        let heading = !has(&["--json"]);
         let mut words = self.through;
         words.push(self.binary.into_os_string());
         words.extend(self.args);
@@ -151,7 +155,7 @@ impl Launch {
             _ => bail!("standard output is a pipe"),
         };
         let stderr = Collector::start(stderr);
-        Ok(Running { child, stdout: Some(stdout), stderr: Some(stderr), started })
+        Ok(Running { child, stdout: Some(stdout), stderr: Some(stderr), started, heading })
     }
 }
 
@@ -162,6 +166,8 @@ pub struct Running {
     stdout: Option<Stdout>,
     stderr: Option<Collector>,
     started: Instant,
+    /// Whether it prints a heading once it is attached.
+    heading: bool,
 }
 
 #[derive(Debug)]
@@ -191,7 +197,7 @@ impl Stdout {
 impl Running {
     fn wait_until_attached(&mut self) -> Result<()> {
         let begin = Instant::now();
-        while !self.stdout.as_ref().is_some_and(Stdout::has_heading) {
+        while !self.is_attached() {
             if self.child.try_wait()?.is_some() {
                 bail!("dropwatch ended without being attached: {:?}", self.stderr_so_far());
             }
@@ -199,6 +205,15 @@ impl Running {
             sleep(STEP);
         }
         Ok(())
+    }
+
+    fn is_attached(&self) -> bool {
+        if self.heading {
+            return self.stdout.as_ref().is_some_and(Stdout::has_heading);
+        }
+        // The kernel gives it a link when the program is attached. Where it has ended there is
+        // nothing to be read, which is seen elsewhere.
+        bpf_ids(self.child.id(), "link").is_ok_and(|ids| !ids.is_empty())
     }
 
     /// Its process id.
@@ -324,6 +339,14 @@ impl Finished {
     /// When a line is not as it should be.
     pub fn events(&self) -> Result<Vec<Event>> {
         event::parse(self.stdout.iter().map(|line| line.text.as_str()))
+    }
+
+    /// The drops that it printed as JSON, of which each is as the schema says.
+    ///
+    /// # Errors
+    /// When a line is not as it should be.
+    pub fn json(&self) -> Result<Vec<serde_json::Value>> {
+        json::parse(self.stdout.iter().map(|line| line.text.as_str()))
     }
 
     /// The account that it gave.

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     panic::resume_unwind,
     path::Path,
     process,
@@ -50,6 +50,15 @@ impl Namespace {
     /// Its name, as `ip netns` has it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The inode number by which the kernel names it.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn inode(&self) -> Result<u64> {
+        let path = Path::new(FOLDER).join(&self.name);
+        Ok(fs::metadata(&path).with_context(|| format!("no {}", path.display()))?.ino())
     }
 
     /// Does something in it, in a thread of this name: which is the comm of what it sends.

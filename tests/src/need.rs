@@ -89,13 +89,19 @@ pub fn kernel_tells_reasons() -> bool {
     kernel_btf_has("skb_drop_reason")
 }
 
+/// Whether the running kernel tells which socket was to receive a packet that it drops.
+pub fn kernel_tells_receivers() -> bool {
+    kernel_btf_has("rx_sk")
+}
+
+/// Whether this is an emulated machine, in which everything takes longer.
+pub fn is_emulated() -> bool {
+    env::var_os(EMULATED).is_some()
+}
+
 /// The limit for what takes at most this long on a machine that is not emulated.
 pub fn patience(limit: Duration) -> Duration {
     if is_emulated() { limit * 5 } else { limit }
-}
-
-fn is_emulated() -> bool {
-    env::var_os(EMULATED).is_some()
 }
 
 /// Ends the test early where something is missing: `need!(Root, Program("nft"));` in a function

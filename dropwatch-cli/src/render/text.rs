@@ -106,8 +106,18 @@ impl Text {
         // A packet of a network has headers, even where they are not known.
         let hidden = packet.is_empty() && drop.protocol != Some(0);
         let known = match field {
-            Field::Flow | Field::Packet | Field::Source | Field::Destination | Field::L4
+            Field::Flow
+            | Field::Packet
+            | Field::Source
+            | Field::Destination
+            | Field::L4
+            | Field::Vlan
                 if hidden =>
+            {
+                None
+            }
+            Field::Socket | Field::State | Field::User | Field::Cgroup | Field::Owner
+                if drop.socket.is_none() && !drop.is_read() =>
             {
                 None
             }

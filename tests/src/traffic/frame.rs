@@ -95,7 +95,7 @@ fn ipv4(
 }
 
 /// The checksum of the Internet (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
+pub(crate) fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| [pair[0], pair.get(1).copied().unwrap_or(0)]);
     let mut sum: u32 = words.map(|pair| u32::from(u16::from_be_bytes(pair))).sum();
     while sum > 0xffff {

@@ -1,6 +1,7 @@
 //! Packets for the kernel to drop. All of them stay on this machine: on loopback, or in
 //! namespaces that a test made.
 
+pub mod build;
 pub mod frame;
 pub mod packet;
 pub mod raw;

@@ -50,12 +50,17 @@ impl SocketJson {
     pub fn new(socket: &Socket, sources: &mut Sources) -> Self {
         let details = socket.details.as_ref();
         let full = details.and_then(|details| details.full.as_ref());
+        let is_ip = details.is_some_and(|details| details.local.is_some());
         Self {
             address: format!("{:#x}", socket.address),
             receiver: socket.receiver,
             family: details.map(|it| named(it.family, socket_names::family(it.family))),
             kind: full.map(|it| named(it.kind, socket_names::kind(it.kind))),
-            protocol: full.map(|it| named(it.protocol, socket_names::protocol(it.protocol))),
+            protocol: full.map(|it| {
+                // Other families have numbers of their own.
+                let name = socket_names::protocol(it.protocol).filter(|_| is_ip);
+                named(it.protocol, name)
+            }),
             state: details.map(|it| named(it.state, socket_names::state(it.state))),
             local: details.and_then(|it| it.local).map(end),
             remote: details
