@@ -120,10 +120,10 @@ impl Launch {
         let chooses = has(&["list-reasons", "--fields", "--json"]);
         let mut words = self.through;
         words.push(self.binary.into_os_string());
+        words.extend(self.args);
         if !chooses {
             words.extend(["--fields", FIELDS].map(OsString::from));
         }
-        words.extend(self.args);
         let mut command = Command::new(&words[0]);
         // What these say depends on the machine of whoever runs the tests.
         command.args(&words[1..]).env_remove("NO_COLOR").env("LC_ALL", "C");

@@ -104,9 +104,9 @@ fn with_iterators(test: &str, action: impl Fn(Iterators) -> Result<()> + Sync) -
 fn probe() -> Result<Probe> {
     let config = Config::new(&Cli::parse_from(["dropwatch", "--without-reasons"]).trace)?;
     let mut kernel = Kernel::resolve(config.without)?;
+    let chosen = config.filters.resolve(&mut kernel)?;
     preflight::check()?;
-    let filters = config.filters.resolve(&mut kernel)?;
-    Probe::load(aya::EbpfLoader::new(), &kernel, &config, &filters)
+    Probe::load(aya::EbpfLoader::new(), &kernel, &config, &chosen)
 }
 
 fn has_iterators() -> Result<bool> {

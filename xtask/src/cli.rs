@@ -32,6 +32,8 @@ pub enum Command {
     },
     /// Run the end-to-end tests on other kernels, in emulated machines
     Vm(VmArgs),
+    /// Measure what dropwatch and other tools cost, side by side, as root or through sudo
+    Bench(BenchArgs),
     /// Build dropwatch and install it as PREFIX/bin/dropwatch
     Install {
         /// Where to install
@@ -83,6 +85,39 @@ pub struct VmArgs {
     pub jobs: Option<NonZeroUsize>,
 }
 
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// How many rounds; in each, every tool is started anew [default: 10]
+    #[arg(long, value_name = "N")]
+    rounds: Option<NonZeroUsize>,
+    /// Three rounds with small floods: to see whether it works, or at a limit's order of
+    /// magnitude
+    #[arg(long)]
+    pub quick: bool,
+    /// Fail when dropwatch costs more than it may, or that cannot be told
+    #[arg(long)]
+    pub check: bool,
+    /// Write what was measured in each round to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Measure this program, and build none
+    #[arg(long, value_name = "FILE")]
+    pub dropwatch: Option<PathBuf>,
+}
+
+impl BenchArgs {
+    /// How many rounds there are to be.
+    pub fn rounds(&self) -> usize {
+        self.rounds.map_or(if self.quick { 3 } else { 10 }, NonZeroUsize::get)
+    }
+
+    /// How many packets are to be dropped in each way.
+    pub fn packets(&self) -> u64 {
+        if self.quick { 20_000 } else { 100_000 }
+    }
+}
+
 /// One command about the BPF object.
 #[derive(Subcommand, Debug)]
 pub enum EbpfCommand {
@@ -131,6 +166,18 @@ mod tests {
             assert_eq!(args.as_ref().map(|args| args.wants_vm(true)), Some(in_ci), "{line}");
         }
         assert!(test_args("--vm --no-vm").is_none());
+    }
+
+    #[test]
+    fn a_quick_benchmark_is_small() {
+        let parse = |line: &str| match Cli::try_parse_from(line.split(' ')).ok()?.command {
+            Command::Bench(args) => Some((args.rounds(), args.packets())),
+            _ => None,
+        };
+        assert_eq!(parse("xtask bench"), Some((10, 100_000)));
+        assert_eq!(parse("xtask bench --quick"), Some((3, 20_000)));
+        assert_eq!(parse("xtask bench --quick --rounds 1"), Some((1, 20_000)));
+        assert_eq!(parse("xtask bench --rounds 0"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The developer's commands of dropwatch: run it, build its BPF program, test it on this kernel and
-//! others, install it.
+//! others, measure it, install it.
 
+pub mod bench;
 pub mod cli;
 pub mod ebpf;
 pub mod install;
@@ -27,19 +28,21 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
-    let project = Project::find()?;
+    let project = Project::find;
     match cli.command {
-        Command::Run { args } => run::run(&project, &args),
-        Command::Test(args) => suite::run(&project, &args),
+        Command::Run { args } => run::run(&project()?, &args),
+        Command::Test(args) => suite::run(&project()?, &args),
         Command::Ebpf { command: EbpfCommand::Build { toolchain } } => {
-            ebpf::build(&project, toolchain).map(|()| ExitCode::SUCCESS)
+            ebpf::build(&project()?, toolchain).map(|()| ExitCode::SUCCESS)
         }
         Command::Ebpf { command: EbpfCommand::Check { toolchain } } => {
-            ebpf::check::check(&project, toolchain).map(|_| ExitCode::SUCCESS)
+            ebpf::check::check(&project()?, toolchain).map(|_| ExitCode::SUCCESS)
         }
-        Command::Vm(args) => vm::run(&project, &args),
+        Command::Vm(args) => vm::run(&project()?, &args),
+        // Through sudo, where cargo may be missing.
+        Command::Bench(args) => bench::run(&args),
         Command::Install { prefix } => {
-            install::install(&project, &prefix).map(|()| ExitCode::SUCCESS)
+            install::install(&project()?, &prefix).map(|()| ExitCode::SUCCESS)
         }
     }
 }

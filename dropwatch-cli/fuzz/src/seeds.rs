@@ -6,7 +6,7 @@ use dropwatch_common::record::{DropRecord, FLAG_STACK_FAILED};
 use super::{VERSION, kernels, packets};
 
 /// Every flag but the one that says that there is no stack.
-const ALL: u32 = u32::MAX & !FLAG_STACK_FAILED;
+const ALL: u32 = !FLAG_STACK_FAILED;
 /// As on Linux 6.18, with fewer reasons.
 const TRACE_EVENT: &str = "\
 name: kfree_skb

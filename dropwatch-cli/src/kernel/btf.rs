@@ -15,7 +15,8 @@ use btf_rs::{Backend, BtfType, Type};
 
 use super::{
     BTF_DIR,
-    btf_file::{self, MAX_MODULE_SIZE, MAX_SIZE},
+    btf_file::{self, MAX_MODULE_SIZE, MAX_SIZE, Sections},
+    btf_names::Names,
 };
 
 const MISFIT: &str = "it does not fit the kernel's BTF: is it a module of that kernel?";
@@ -28,7 +29,9 @@ const MAX_DEPTH: usize = 16;
 pub struct Btf {
     types: btf_rs::Btf,
     strings: Vec<u8>,
-    /// Structs by name: to look for a name takes a pass over all types.
+    /// Where names are found fast; a module's own types are few.
+    names: Option<Names>,
+    /// Structs by name, each of which has many fields that are asked for.
     structs: Mutex<HashMap<String, Arc<[btf_rs::Struct]>>>,
 }
 
@@ -84,7 +87,9 @@ impl Btf {
 
     fn read(path: &Path) -> Result<Self> {
         let bytes = btf_file::read(path, MAX_SIZE)?;
-        let strings = btf_file::check(&bytes)?.to_vec();
+        let Sections { types, strings, native } = btf_file::check(&bytes)?;
+        let names = native.then(|| Names::read(types)).flatten();
+        let strings = strings.to_vec();
         ensure!(
             strings.first() == Some(&0),
             "this is the BTF of a module; name that of its kernel first"
@@ -93,15 +98,15 @@ impl Btf {
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         // Unlike the other backend, Mmap decodes only the types that are asked for.
         let types = btf_rs::Btf::from_file_with_backend(path, Backend::Mmap)?;
-        Ok(Self { types, strings, structs: Mutex::default() })
+        Ok(Self { types, strings, names, structs: Mutex::default() })
     }
 
     fn read_split(path: &Path, base: &Self) -> Result<Self> {
         let bytes = btf_file::read(path, MAX_MODULE_SIZE)?;
-        let strings = btf_file::check(&bytes)?.to_vec();
+        let strings = btf_file::check(&bytes)?.strings.to_vec();
         ensure!(strings.first() != Some(&0), "this is the BTF of a kernel, not of a module");
         let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types).context(MISFIT)?;
-        let split = Self { types, strings, structs: Mutex::default() };
+        let split = Self { types, strings, names: None, structs: Mutex::default() };
         ensure!(split.fits(base), MISFIT);
         Ok(split)
     }
@@ -143,7 +148,7 @@ impl Btf {
 
     /// The enum of this name.
     pub fn named_enum(&self, name: &str) -> Option<Enum> {
-        let types = self.types.resolve_types_by_name(name).ok()?;
+        let types = self.types_named(name)?;
         let members = types.iter().find_map(|each| match each {
             Type::Enum(found) => {
                 let value =
@@ -186,7 +191,7 @@ impl Btf {
         if let Some(known) = structs.get(name) {
             return Some(Arc::clone(known));
         }
-        let types = self.types.resolve_types_by_name(name).ok()?;
+        let types = self.types_named(name)?;
         let found: Arc<[_]> = types
             .into_iter()
             .filter_map(|each| match each {
@@ -236,8 +241,8 @@ impl Btf {
 
     /// Where in a section of the kernel's image a variable is, in bytes from its begin.
     pub fn variable_offset(&self, section: &str, name: &str) -> Option<u32> {
-        let sections = self.types.resolve_types_by_name(section).ok()?;
-        let ids = self.types.resolve_ids_by_name(name).ok()?;
+        let sections = self.types_named(section)?;
+        let ids = self.ids_named(name)?;
         sections.iter().find_map(|each| match each {
             Type::Datasec(found) => {
                 let is_meant = |of: Option<u32>| of.is_some_and(|of| ids.contains(&of));
@@ -251,7 +256,7 @@ impl Btf {
     /// The parameters' types of the function that a typedef points to, as C would name them:
     /// `struct sock *`, `enum skb_drop_reason`. Qualifiers are left out.
     pub fn function_pointer(&self, typedef: &str) -> Option<Vec<String>> {
-        let types = self.types.resolve_types_by_name(typedef).ok()?;
+        let types = self.types_named(typedef)?;
         let typedef = types.iter().find_map(|each| match each {
             Type::Typedef(found) => Some(found),
             _ => None,
@@ -294,8 +299,20 @@ impl Btf {
         self.id_of(name, |found| matches!(found, Type::Typedef(_)))
     }
 
+    fn ids_named(&self, name: &str) -> Option<Vec<u32>> {
+        match &self.names {
+            Some(names) => Some(names.ids(&self.strings, name)),
+            None => self.types.resolve_ids_by_name(name).ok(),
+        }
+    }
+
+    fn types_named(&self, name: &str) -> Option<Vec<Type>> {
+        let ids = self.ids_named(name)?;
+        Some(ids.into_iter().filter_map(|id| self.types.resolve_type_by_id(id).ok()).collect())
+    }
+
     fn id_of(&self, name: &str, is_meant: impl Fn(&Type) -> bool) -> Option<u32> {
-        let ids = self.types.resolve_ids_by_name(name).ok()?;
+        let ids = self.ids_named(name)?;
         ids.into_iter()
             .find(|&id| self.types.resolve_type_by_id(id).is_ok_and(|found| is_meant(&found)))
     }

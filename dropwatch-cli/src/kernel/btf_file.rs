@@ -33,12 +33,23 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Checks the header and gives the strings. Either byte order will do, as for the BTF of
+/// The parts of a BTF file.
+#[derive(Clone, Copy, Debug)]
+pub struct Sections<'a> {
+    /// The types, one after another.
+    pub types: &'a [u8],
+    /// The strings, each of which ends in a zero.
+    pub strings: &'a [u8],
+    /// Whether the bytes of numbers stand in this machine's order.
+    pub native: bool,
+}
+
+/// Checks the header and gives the sections. Either byte order will do, as for the BTF of
 /// another machine.
 ///
 /// # Errors
 /// When the bytes are not BTF, or damaged.
-pub fn check(bytes: &[u8]) -> Result<&[u8]> {
+pub fn check(bytes: &[u8]) -> Result<Sections<'_>> {
     if bytes.starts_with(b"\x7fELF") {
         bail!(
             "this is an ELF file; extract its BTF first: \
@@ -65,6 +76,7 @@ pub fn check(bytes: &[u8]) -> Result<&[u8]> {
             && header + strings + strings_len <= size,
         "truncated or damaged BTF: its header asks for more than the {size} bytes there are"
     );
+    let types = &bytes[(header + types) as usize..][..types_len as usize];
     let (strings, rest) = bytes[(header + strings) as usize..].split_at(strings_len as usize);
     // A longer header announces sections that are not known yet.
     ensure!(
@@ -77,7 +89,7 @@ pub fn check(bytes: &[u8]) -> Result<&[u8]> {
         are_names(strings),
         "damaged BTF: a name is empty, has unprintable characters or is too long"
     );
-    Ok(strings)
+    Ok(Sections { types, strings, native: big_endian == cfg!(target_endian = "big") })
 }
 
 /// Whether these strings, which end in zeros, can be names: printable, of a length that the

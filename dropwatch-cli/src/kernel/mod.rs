@@ -2,6 +2,7 @@
 
 pub mod btf;
 mod btf_file;
+mod btf_names;
 pub mod kallsyms;
 pub mod known_elsewhere;
 pub mod layout;

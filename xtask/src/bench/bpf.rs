@@ -1,0 +1,107 @@
+//! What only the `bpf` system call can do: having the kernel time all programs, and the cheapest
+//! program that there can be.
+
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    io,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+const PROG_LOAD: libc::c_long = 5;
+const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
+const ENABLE_STATS: libc::c_long = 32;
+
+const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+const STATS_RUN_TIME: u32 = 0;
+
+/// `r0 = 0`, and `exit`.
+const EMPTY: [u64; 2] = [0xb7, 0x95];
+
+/// The kernel times BPF programs as long as this exists. It is an open file and not
+/// `kernel.bpf_stats_enabled`, so the kernel ends it however this process ends.
+#[derive(Debug)]
+pub struct Stats(#[expect(dead_code, reason = "held open")] OwnedFd);
+
+impl Stats {
+    /// Begins it.
+    pub fn enable() -> Result<Self> {
+        bpf(ENABLE_STATS, &StatsAttributes { kind: STATS_RUN_TIME })
+            .map(Self)
+            .context("the kernel does not time BPF programs; that needs Linux 5.8 and root")
+    }
+}
+
+/// A program that does nothing, attached to the raw tracepoint `kfree_skb`: what merely being
+/// called costs.
+#[derive(Debug)]
+pub struct Floor {
+    /// The program.
+    pub program: OwnedFd,
+    #[expect(dead_code, reason = "held open")]
+    link: OwnedFd,
+}
+
+impl Floor {
+    /// Attaches it.
+    pub fn attach() -> Result<Self> {
+        let attributes = ProgramAttributes {
+            kind: PROG_TYPE_RAW_TRACEPOINT,
+            instruction_count: EMPTY.len() as u32,
+            instructions: EMPTY.as_ptr() as u64,
+            license: c"GPL".as_ptr() as u64,
+            log_level: 0,
+            log_size: 0,
+            log: 0,
+            kernel_version: 0,
+            flags: 0,
+            name: *b"bench_floor\0\0\0\0\0",
+        };
+        let program = bpf(PROG_LOAD, &attributes).context("cannot load an empty program")?;
+        let attributes = TracepointAttributes {
+            name: c"kfree_skb".as_ptr() as u64,
+            program: program.as_raw_fd() as u32,
+            reserved: 0,
+        };
+        let link = bpf(RAW_TRACEPOINT_OPEN, &attributes).context("cannot attach to kfree_skb")?;
+        Ok(Self { program, link })
+    }
+}
+
+/// The begin of `union bpf_attr` for `BPF_PROG_LOAD`.
+#[repr(C)]
+struct ProgramAttributes {
+    kind: u32,
+    instruction_count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+}
+
+/// The begin of `union bpf_attr` for `BPF_RAW_TRACEPOINT_OPEN`.
+#[repr(C)]
+struct TracepointAttributes {
+    name: u64,
+    program: u32,
+    reserved: u32,
+}
+
+/// `union bpf_attr` for `BPF_ENABLE_STATS`.
+#[repr(C)]
+struct StatsAttributes {
+    kind: u32,
+}
+
+/// One of the commands that answer with a file descriptor.
+fn bpf<T>(command: libc::c_long, attributes: &T) -> Result<OwnedFd> {
+    // SAFETY: the attributes are a prefix of those that the kernel expects, of the size told,
+    // and what they point to outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<T>()) };
+    ensure!(fd >= 0, "bpf({command}): {}", io::Error::last_os_error());
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

@@ -1,0 +1,162 @@
+//! Medians over the rounds.
+
+use super::{
+    measure::{FloodMeasured, Measurement},
+    tools::{TOOLS, UNTRACED},
+};
+use std::time::Duration;
+
+/// What a tool costs: medians over the rounds, each over all floods of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// The tool's name.
+    pub tool: &'static str,
+    /// Nanoseconds in its BPF programs, for each drop.
+    pub kernel_ns: Option<f64>,
+    /// How many times as long as untraced sending took.
+    pub slowdown: Option<f64>,
+    /// Microseconds of processor time of its process, for each packet.
+    pub user_us: Option<f64>,
+    /// Share of the packets that it lost.
+    pub lost: Option<f64>,
+    /// The most memory, in MiB.
+    pub memory_mib: Option<f64>,
+    /// Milliseconds from its start to the first drop that it noticed.
+    pub attach_ms: Option<f64>,
+    /// Milliseconds of processor time until it was ready.
+    pub start_ms: Option<f64>,
+}
+
+/// Sums up rounds, a tool after the other; those that were not measured are left out.
+pub fn summarize(rounds: &[Vec<Measurement>]) -> Vec<Summary> {
+    let names = TOOLS.iter().map(|tool| tool.name);
+    let measured = names.filter(|name| rounds.iter().any(|round| find(round, name).is_some()));
+    measured.map(|name| summary(name, rounds)).collect()
+}
+
+fn summary(tool: &'static str, rounds: &[Vec<Measurement>]) -> Summary {
+    let over_rounds = |value: &dyn Fn(&Measurement) -> Option<f64>| {
+        median(rounds.iter().filter_map(|round| value(find(round, tool)?)).collect())
+    };
+    let slowdowns = rounds.iter().filter_map(|round| {
+        // Each with its own round's, since a machine is not always equally fast.
+        let untraced = sending(&find(round, UNTRACED)?.floods);
+        Some(sending(&find(round, tool)?.floods).div_duration_f64(untraced))
+    });
+    Summary {
+        tool,
+        kernel_ns: over_rounds(&|it| kernel_ns(&it.floods)),
+        slowdown: median(slowdowns.collect()),
+        user_us: over_rounds(&|it| Some(it.process?.flood_cpu * 1e6 / packets(&it.floods))),
+        lost: over_rounds(&|it| Some(it.process?.said.lost as f64 / packets(&it.floods))),
+        memory_mib: over_rounds(&|it| Some(it.process?.peak_kib as f64 / 1024.0)),
+        attach_ms: over_rounds(&|it| Some(it.process?.attached_after.as_secs_f64() * 1e3)),
+        start_ms: over_rounds(&|it| Some(it.process?.start_cpu * 1e3)),
+    }
+}
+
+fn find<'a>(round: &'a [Measurement], tool: &str) -> Option<&'a Measurement> {
+    round.iter().find(|measurement| measurement.tool == tool)
+}
+
+fn sending(floods: &[FloodMeasured]) -> Duration {
+    floods.iter().map(|flood| flood.sending).sum()
+}
+
+fn packets(floods: &[FloodMeasured]) -> f64 {
+    floods.iter().map(|flood| flood.packets).sum::<u64>() as f64
+}
+
+/// Nanoseconds for each drop that the programs ran for, whoever caused it.
+fn kernel_ns(floods: &[FloodMeasured]) -> Option<f64> {
+    let (mut run_ns, mut runs) = (0, 0);
+    for flood in floods {
+        let work = flood.work?;
+        run_ns += work.run_ns;
+        runs += work.runs;
+    }
+    (runs > 0).then(|| run_ns as f64 / runs as f64)
+}
+
+/// The middle one, or what is between the two middle ones.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 { upper } else { (values[middle - 1] + upper) / 2.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            measure::ProcessMeasured,
+            programs::Work,
+            said::Said,
+            tools::{FLOOR, TEXT},
+        },
+        *,
+    };
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[3.0], Some(3.0)),
+            (&[9.0, 1.0], Some(5.0)),
+            (&[1000.0, 2.0, 1.0], Some(2.0)),
+            (&[4.0, 1000.0, 2.0, 1.0], Some(3.0)),
+        ] {
+            assert_eq!(median(values.to_vec()), expected, "{values:?}");
+        }
+    }
+
+    fn measured(tool: &'static str, ms: u64, run_ns: Option<[u64; 2]>) -> Measurement {
+        let flood = |name, index: usize| FloodMeasured {
+            name,
+            packets: 500,
+            sending: Duration::from_millis(ms),
+            work: run_ns.map(|run_ns| Work { run_ns: run_ns[index], runs: 600, missed: 0 }),
+        };
+        Measurement { tool, floods: vec![flood("a", 0), flood("b", 1)], process: None }
+    }
+
+    #[test]
+    fn rounds_are_summed_up() {
+        let process = |flood_cpu, lost| ProcessMeasured {
+            attached_after: Duration::from_millis(70),
+            start_cpu: 0.05,
+            flood_cpu,
+            peak_kib: 10_240,
+            said: Said { seen: 1200, shown: 1200 - lost, lost },
+        };
+        let round = |ms, run_ns, cpu, lost| {
+            let text = measured(TEXT, 2 * ms, Some(run_ns));
+            vec![
+                Measurement { process: Some(process(cpu, lost)), ..text },
+                measured(UNTRACED, ms, None),
+            ]
+        };
+        let rounds = [
+            round(10, [120_000, 240_000], 0.002, 0),
+            round(20, [120_000, 120_000], 0.001, 10),
+            round(15, [900_000, 900_000], 0.009, 500),
+        ];
+        let summaries = summarize(&rounds);
+        let [untraced, text] = summaries[..] else { panic!("{summaries:?}") };
+        let nothing = Summary { tool: UNTRACED, slowdown: Some(1.0), ..Summary::default() };
+        assert_eq!(untraced, nothing);
+        let expected = Summary {
+            tool: TEXT,
+            kernel_ns: Some(300.0),
+            slowdown: Some(2.0),
+            user_us: Some(2.0),
+            lost: Some(0.01),
+            memory_mib: Some(10.0),
+            attach_ms: Some(70.0),
+            start_ms: Some(50.0),
+        };
+        assert_eq!(text, expected);
+        assert!(!summaries.iter().any(|summary| summary.tool == FLOOR));
+    }
+}
