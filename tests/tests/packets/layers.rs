@@ -78,7 +78,7 @@ fn line(packet: &Value) -> String {
     let tags: Vec<_> = packet["vlans"].as_array().expect("an array").iter().collect();
     let vlans: Vec<_> = tags.iter().map(|tag| tag["id"].to_string()).collect();
     let vlans = if vlans.is_empty() { "-".to_owned() } else { vlans.join(".") };
-    format!("{source:<22} {destination:<22} {l4:<6} {flow:<40} {summary:<60} {vlans:>4}")
+    format!("{source:<22} {destination:<22} {l4:<6} {flow:<38} {summary:<60} {vlans:>4}")
 }
 
 fn send(samples: &[Sample]) -> Result<()> {
