@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Error, Result};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, LpmTrie, MapData, PerCpuArray, RingBuf, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, MapData, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::{
         BtfTracePoint, TracePoint, tp_btf::BtfTracePointLinkId, trace_point::TracePointLinkId,
     },
@@ -40,6 +40,7 @@ const EVENT_PROGRAM: &str = "kfree_skb_event";
 const QDISC_TRACEPOINT: &str = "qdisc_drop";
 /// The tries that filters look up.
 const FUNCTIONS: &str = "FUNCTIONS";
+const INPUTS: &str = "INPUTS";
 const HOSTS: &str = "HOSTS";
 /// The reader is woken without delay when this part of the ring is full.
 const WAKE_AT_FRACTION: u32 = 4;
@@ -116,12 +117,14 @@ impl Probe {
             .map_max_entries("RECORDS", config.buffer_size)
             .map_max_entries(FUNCTIONS, entries(&chosen.functions))
             .map_max_entries(HOSTS, entries(&chosen.hosts))
+            .map_max_entries(INPUTS, entries(&chosen.inputs))
             .load(OBJECT)
             .map_err(refusal::explain)?;
         let functions = chosen.functions.iter();
         let functions = functions.map(|(len, first, bits)| (*len, first.to_be_bytes(), *bits));
         fill(&mut ebpf, FUNCTIONS, functions)?;
         fill(&mut ebpf, HOSTS, chosen.hosts.iter().copied())?;
+        fill_inputs(&mut ebpf, &chosen.inputs)?;
         match kernel.tracepoint {
             Tracepoint::Btf { prototype, qdisc_drop, .. } => {
                 load_btf_program(&mut ebpf, TRACEPOINT, prototype.typedef_id)?;
@@ -241,6 +244,17 @@ impl Probe {
 /// How many entries a map is to have room for: no map can have none.
 fn entries<T>(list: &[T]) -> u32 {
     list.len().max(1) as u32
+}
+
+/// Puts devices with their bits into the map of those that packets came in by.
+fn fill_inputs(ebpf: &mut Ebpf, entries: &[(u64, u32)]) -> Result<()> {
+    let map = ebpf.map_mut(INPUTS).with_context(|| format!("the program has no map {INPUTS}"))?;
+    let mut inputs = HashMap::<_, u64, u32>::try_from(map)?;
+    for (key, bits) in entries {
+        let inserted = inputs.insert(key, bits, 0);
+        inserted.with_context(|| format!("the kernel refused an entry of the map {INPUTS}"))?;
+    }
+    Ok(())
 }
 
 /// Puts prefixes with their bits into a trie.

@@ -66,6 +66,17 @@ pub const WANTED_FUNCTION: u32 = 1 << 0;
 /// A location that is excluded.
 pub const EXCLUDED_FUNCTION: u32 = 1 << 1;
 
+/// In the map `INPUTS`: a device that is wanted.
+pub const WANTED_INPUT: u32 = 1 << 0;
+/// A device that is excluded.
+pub const EXCLUDED_INPUT: u32 = 1 << 1;
+
+/// The key in the map `INPUTS` of the device with this index in a network namespace.
+#[inline(always)]
+pub fn input_key(netns: u32, index: u32) -> u64 {
+    (netns as u64) << 32 | index as u64
+}
+
 /// What is wanted of one kind, and what is excluded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

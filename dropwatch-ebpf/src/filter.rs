@@ -4,9 +4,9 @@ use core::{hint::black_box, mem::transmute};
 
 use aya_ebpf::maps::lpm_trie::Key;
 use dropwatch_common::filter::{
-    Choice, EXCLUDED_DESTINATION, EXCLUDED_FUNCTION, EXCLUDED_HOST, EXCLUDED_SOURCE, Filters,
-    MAX_ALTERNATIVES, Name, Names, Ranges, WANTED_DESTINATION, WANTED_FUNCTION, WANTED_HOST,
-    WANTED_SOURCE,
+    Choice, EXCLUDED_DESTINATION, EXCLUDED_FUNCTION, EXCLUDED_HOST, EXCLUDED_INPUT,
+    EXCLUDED_SOURCE, Filters, MAX_ALTERNATIVES, Name, Names, Ranges, WANTED_DESTINATION,
+    WANTED_FUNCTION, WANTED_HOST, WANTED_INPUT, WANTED_SOURCE, input_key,
 };
 
 use crate::{
@@ -137,12 +137,24 @@ fn passes_interface(sign: Sign, filters: &Filters, drop: &impl Source) -> bool {
     }
     let name = if by_name { drop.interface_name() } else { None };
     let index = if by_index { drop.interface_index().map(u64::from) } else { None };
+    let input = if by_name && name.is_none() { input_bits(drop) } else { 0 };
     let is_wanted = known(&names.wanted.len) == 0 && known(&indexes.wanted.len) == 0
         || known(&names.wanted.len) != 0 && have(sign, &names.wanted, name)
-        || known(&indexes.wanted.len) != 0 && contain(sign, &indexes.wanted, index);
+        || known(&indexes.wanted.len) != 0 && contain(sign, &indexes.wanted, index)
+        || input & WANTED_INPUT != 0;
     is_wanted
+        && input & EXCLUDED_INPUT == 0
         && !(known(&names.excluded.len) != 0 && have(sign, &names.excluded, name))
         && !(known(&indexes.excluded.len) != 0 && contain(sign, &indexes.excluded, index))
+}
+
+/// What is said to the device that the packet came in by. A socket that handles it has taken it
+/// from its device, and only the index is left.
+#[inline(always)]
+fn input_bits(drop: &impl Source) -> u32 {
+    let (Some(netns), Some(index)) = (drop.netns(), drop.interface_index()) else { return 0 };
+    // SAFETY: the entries do not change while the program runs.
+    unsafe { maps::INPUTS.get(input_key(netns, index)) }.map_or(0, |bits| *bits)
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, LpmTrie, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
 use dropwatch_common::{counters::Counters, reader};
 
@@ -27,6 +27,11 @@ pub static FUNCTIONS: LpmTrie<[u8; 8], u32> = LpmTrie::with_max_entries(1, BPF_F
 /// Networks, IPv4 mapped into IPv6, with what the filter says to them; the tool sets the size.
 #[map]
 pub static HOSTS: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Devices whose name the filter knows, by [`input_key`](dropwatch_common::filter::input_key), with
+/// what it says to them; the tool sets the size.
+#[map]
+pub static INPUTS: HashMap<u64, u32> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 
 #[map]
 static WINDOW: Array<Window> = Array::with_max_entries(1, 0);

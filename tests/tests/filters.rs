@@ -1,8 +1,9 @@
-//! `--reason`: what each pattern shows, compared with an unfiltered run of the same traffic.
+//! `--reason`: what each pattern shows, compared with an unfiltered run of the same traffic; and
+//! `--interface` for packets that have left theirs.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use dropwatch_tests::{
     Account, Event, Launch, Namespace, Reasons, exclusive, need,
     traffic::{CLOSED_PORT, frame, raw, tcp, udp},
@@ -96,6 +97,28 @@ fn patterns_select_reasons_in_the_kernel() -> Result<()> {
         let hidden = (all.len() - expected.len()) as u64;
         assert!(seen >= matched + hidden, "{args:?}: {account:?}");
         assert_eq!(own(events), expected, "{args:?}");
+    }
+    Ok(())
+}
+
+/// TCP takes a packet from its device before a socket handles it.
+#[test]
+fn a_packet_without_a_device_is_found_by_the_name_of_the_one_it_came_in_by() -> Result<()> {
+    need!(Root, Program("ip"), Reason("TCP_RESET"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let listener =
+        namespace.run("dwt listener", || Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?))?;
+    let SocketAddr::V4(to) = listener.local_addr()? else { bail!("not an IPv4 address") };
+    let reset = frame::tcp_reset(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 40_000), to);
+    for (interface, count) in [("lo", 3), ("l*", 3), ("!lo", 0), ("dwt-none", 0), ("!dwt-none", 3)]
+    {
+        let args = ["--reason", "TCP_RESET", "--interface", interface];
+        let dropwatch = Launch::new(&args).start()?;
+        namespace.run("dwt sender", || raw::send(Ipv4Addr::LOCALHOST, &reset, 3))?;
+        let finished = dropwatch.interrupt()?;
+        let own = finished.events()?.into_iter().filter(|event| event.ran_for(std::process::id()));
+        assert_eq!(own.count(), count, "{interface}: {}", finished.stdout());
     }
     Ok(())
 }

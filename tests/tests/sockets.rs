@@ -222,7 +222,7 @@ fn connect(veth: &Veth) -> Result<(TcpStream, TcpStream)> {
 
 #[test]
 fn what_nobody_reads_from_a_unix_socket() -> Result<()> {
-    need!(Root, Program("ip"));
+    need!(Root, Program("ip"), Reasons);
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     let mut identities = Vec::new();
@@ -258,7 +258,7 @@ fn what_nobody_reads_from_a_unix_socket() -> Result<()> {
 
 #[test]
 fn what_nobody_reads_from_the_kernel() -> Result<()> {
-    need!(Root, Program("ip"));
+    need!(Root, Program("ip"), Reasons);
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     let events = json::drops_of(&[], || {

@@ -170,7 +170,7 @@ fn has_no_garbage(event: &Value, namespace: &Namespace) -> Result<()> {
 
 #[test]
 fn left_in_the_queue_of_udp() -> Result<()> {
-    need!(Root, Program("ip"));
+    need!(Root, Program("ip"), Reasons);
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     let mut port = 0;

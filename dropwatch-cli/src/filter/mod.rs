@@ -5,6 +5,7 @@
 
 mod address;
 mod function;
+mod input;
 mod interface;
 mod l4;
 mod list;
@@ -72,6 +73,8 @@ pub struct Chosen {
     pub functions: Vec<prefix::Entry>,
     /// What the map `HOSTS` is to hold, likewise.
     pub hosts: Vec<address::Entry>,
+    /// What the map `INPUTS` is to hold, likewise.
+    pub inputs: Vec<input::Entry>,
     /// One of so many matched drops is sent; 0 for all.
     pub sample: u32,
     /// So many drops are sent in a second at most; 0 for all.
@@ -150,6 +153,7 @@ impl Patterns {
             filters,
             functions,
             hosts: address::entries(&hosts),
+            inputs: input::entries(&self.interface.filter_map(Interface::name)),
             sample: self.sample.unwrap_or(0),
             rate_limit: self.rate_limit.unwrap_or(0),
         })

@@ -33,6 +33,12 @@ impl NamePattern {
         Ok(Self { begin: begin.to_owned(), whole })
     }
 
+    /// Whether a name is meant.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        let begin = self.begin.as_bytes();
+        if self.whole { name == begin } else { name.starts_with(begin) }
+    }
+
     /// The bytes to compare, and which. What stands behind the zero at a name's end can be
     /// anything.
     fn name(&self) -> Name {

@@ -39,9 +39,20 @@ pub fn udp(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
 
 /// A TCP segment with SYN set in an IPv4 packet, with right checksums.
 pub fn tcp_syn(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
-    const FIVE_WORDS_AND_SYN: u16 = 0x5002;
+    const SYN: u16 = 0x02;
+    tcp(from, to, SYN, payload)
+}
+
+/// A TCP segment that ends a connection, in IPv4.
+pub fn tcp_reset(from: SocketAddrV4, to: SocketAddrV4) -> Vec<u8> {
+    const RST: u16 = 0x04;
+    tcp(from, to, RST, &[])
+}
+
+fn tcp(from: SocketAddrV4, to: SocketAddrV4, flags: u16, payload: &[u8]) -> Vec<u8> {
+    const FIVE_WORDS: u16 = 0x5000;
     let (sequence, window) = (7, 1024);
-    let words = [from.port(), to.port(), 0, sequence, 0, 0, FIVE_WORDS_AND_SYN, window, 0, 0];
+    let words = [from.port(), to.port(), 0, sequence, 0, 0, FIVE_WORDS | flags, window, 0, 0];
     let header = words.map(u16::to_be_bytes).concat();
     ipv4(*from.ip(), *to.ip(), TCP, TCP_CHECKSUM, [&header, payload].concat())
 }

@@ -180,7 +180,7 @@ fn run_count(attached: &Attached) -> Result<u64> {
 /// The program ran once for each drop that was seen, and what does not match never left it.
 #[test]
 fn the_kernel_sorts_out() -> Result<()> {
-    need!(Root, Program("ip"), Program("bpftool"), Program("bash"), Path(RunCounts::PATH));
+    need!(Root, Program("ip"), Program("bpftool"), Program("bash"), Path(RunCounts::PATH), Reasons);
     const TRIES: usize = 5;
     let _turn = exclusive();
     let machine = Machine::new()?;
