@@ -183,7 +183,8 @@ fn a_connection() -> Result<()> {
     let mut sender_end = sender.try_clone()?;
     let events = json::drops_of(&["--reason", "NETFILTER_DROP"], || {
         sender_end.write_all(&[1; 100])?;
-        sleep(need::patience(Duration::from_millis(20)));
+        // Long enough for the segment to be sent again.
+        sleep(need::patience(Duration::from_millis(300)));
         Ok(())
     })?;
     let events = json::within(&events, &veth.far)?;
@@ -201,7 +202,8 @@ fn a_connection() -> Result<()> {
     assert_eq!(event["direction"], "in");
     let events = json::drops_of(&["--reason", "NETFILTER_DROP"], || {
         sender_end.write_all(&[1; 500])?;
-        sleep(need::patience(Duration::from_millis(20)));
+        // Long enough for the segment to be sent again.
+        sleep(need::patience(Duration::from_millis(300)));
         Ok(())
     })?;
     let events = json::within(&events, &veth.near)?;
