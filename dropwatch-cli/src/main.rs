@@ -59,8 +59,8 @@ async fn trace(config: &Config) -> Result<()> {
     debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
     if let Tracepoint::Event { .. } = kernel.tracepoint {
         eprintln!(
-            "dropwatch: tracing without BTF: lengths are unknown, and of the reasons only the kernel's core \
-             ones have names"
+            "dropwatch: tracing without BTF: packet, length, device and socket are unknown, and of the reasons \
+             only the kernel's core ones have names"
         );
     }
     let filters = config.filters.resolve(&mut kernel)?;
