@@ -175,20 +175,21 @@ fn a_connection() -> Result<()> {
     need!(Root, Program("ip"), Program("nft"), Reason("NETFILTER_DROP"));
     let _turn = exclusive();
     let veth = Veth::new()?;
-    let (sender, receiver) = connect(&veth)?;
-    let (of_sender, of_receiver) = (Identity::of(&sender)?, Identity::of(&receiver)?);
+    let (mut sender, receiver) = connect(&veth)?;
+    // One that waits for an acknowledgement may not send more.
+    let (mut second_sender, _second_receiver) = connect(&veth)?;
+    let (of_sender, of_receiver) = (Identity::of(&second_sender)?, Identity::of(&receiver)?);
     // Once at the sender, and once at the receiver, which the kernel looks up early.
     veth.near.nft("ip", "output", "tcp dport 5000 meta length 552 drop")?;
     veth.far.nft("ip", "input", "tcp dport 5000 drop")?;
-    let mut sender_end = sender.try_clone()?;
     let events = json::drops_of(&["--reason", "NETFILTER_DROP"], || {
-        sender_end.write_all(&[1; 100])?;
+        sender.write_all(&[1; 100])?;
         // Long enough for the segment to be sent again.
         sleep(need::patience(Duration::from_millis(300)));
         Ok(())
     })?;
-    let events = json::within(&events, &veth.far)?;
-    let event = events.first().context("nothing was dropped")?;
+    let far = json::within(&events, &veth.far)?;
+    let event = far.first().with_context(|| format!("nothing was dropped there: {events:?}"))?;
     of_receiver.check(event, TCP, 0)?;
     let socket = &event["socket"];
     assert_eq!(
@@ -201,16 +202,16 @@ fn a_connection() -> Result<()> {
     );
     assert_eq!(event["direction"], "in");
     let events = json::drops_of(&["--reason", "NETFILTER_DROP"], || {
-        sender_end.write_all(&[1; 500])?;
+        second_sender.write_all(&[1; 500])?;
         // Long enough for the segment to be sent again.
         sleep(need::patience(Duration::from_millis(300)));
         Ok(())
     })?;
-    let events = json::within(&events, &veth.near)?;
-    let event = events.first().context("nothing was dropped")?;
+    let near = json::within(&events, &veth.near)?;
+    let event = near.first().with_context(|| format!("nothing was dropped here: {events:?}"))?;
     of_sender.check(event, TCP, 0)?;
     assert_eq!((&event["direction"], &event["socket"]["receiver"]), (&json!("out"), &json!(false)));
-    assert_eq!(event["socket"]["local"], end(sender.local_addr()?));
+    assert_eq!(event["socket"]["local"], end(second_sender.local_addr()?));
     Ok(())
 }
 

@@ -40,8 +40,9 @@ pub fn entries(wishes: &Wishes<NamePattern>) -> Vec<Entry> {
 
 fn bits(wishes: &Wishes<NamePattern>, name: &[u8]) -> u32 {
     let any = |patterns: &[NamePattern]| patterns.iter().any(|pattern| pattern.matches(name));
-    u32::from(any(&wishes.wanted)) * WANTED_INPUT
-        | u32::from(any(&wishes.excluded)) * EXCLUDED_INPUT
+    let wanted = if any(&wishes.wanted) { WANTED_INPUT } else { 0 };
+    let excluded = if any(&wishes.excluded) { EXCLUDED_INPUT } else { 0 };
+    wanted | excluded
 }
 
 /// Files of network namespaces: our own, those with a name, and those of processes.
