@@ -102,7 +102,7 @@ mod tests {
             let wishes = wishes(text);
             let own: Vec<_> = own_devices()
                 .into_iter()
-                .map(|(index, name)| (input_key(own, index), super::bits(&wishes, &name)))
+                .map(|(index, name)| (input_key(own, index), bits(&wishes, &name)))
                 .collect();
             own.into_iter().find(|(each, _)| *each == key).map(|(_, bits)| bits)
         };
