@@ -1,9 +1,6 @@
 //! From the kernel's clock to wall-clock time.
 
-use std::{
-    io::Write,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -17,17 +14,19 @@ pub struct Clock {
     zone: TimeZone,
     /// The Unix second last formatted, and how it reads: most drops share theirs.
     second: Option<(i64, [u8; 8])>,
+    /// Likewise the Unix second in UTC, with its date.
+    utc_second: Option<(i64, Box<str>)>,
 }
 
 impl Clock {
     /// A clock in the system's time zone.
     pub fn system() -> Self {
-        Self { offset: boot_to_unix(), zone: TimeZone::system(), second: None }
+        Self { offset: boot_to_unix(), zone: TimeZone::system(), second: None, utc_second: None }
     }
 
     /// A clock in UTC whose boot time began at this Unix time in nanoseconds.
     pub fn fixed(offset: i64) -> Self {
-        Self { offset, zone: TimeZone::UTC, second: None }
+        Self { offset, zone: TimeZone::UTC, second: None, utc_second: None }
     }
 
     /// Follows the wall clock where it was set meanwhile.
@@ -49,21 +48,21 @@ impl Clock {
         };
         out.extend(text);
         out.push(b'.');
-        let mut micros = nanos / 1_000;
-        let mut digits = [b'0'; 6];
-        for digit in digits.iter_mut().rev() {
-            *digit += (micros % 10) as u8;
-            micros /= 10;
-        }
-        out.extend(digits);
+        write_digits::<6>(nanos / 1_000, out);
     }
 
     /// Appends date and time in UTC with nanoseconds, 30 bytes: `2026-11-23T14:03:12.123456789Z`.
-    pub fn write_rfc3339(&self, boot_ns: u64, out: &mut Vec<u8>) {
+    pub fn write_rfc3339(&mut self, boot_ns: u64, out: &mut Vec<u8>) {
         let unix = (boot_ns as i64).wrapping_add(self.offset);
-        let time = Timestamp::from_nanosecond(unix.into()).unwrap_or_default();
-        // Writing to memory does not fail.
-        let _ = write!(out, "{time:.9}");
+        let (second, nanos) = (unix.div_euclid(NANOS), unix.rem_euclid(NANOS));
+        if self.utc_second.as_ref().is_none_or(|(cached, _)| *cached != second) {
+            let time = Timestamp::from_second(second).unwrap_or_default().to_string();
+            self.utc_second = Some((second, time.trim_end_matches('Z').into()));
+        }
+        out.extend(self.utc_second.iter().flat_map(|(_, text)| text.bytes()));
+        out.push(b'.');
+        write_digits::<9>(nanos, out);
+        out.push(b'Z');
     }
 
     fn time_of_day(&self, second: i64) -> [u8; 8] {
@@ -73,6 +72,16 @@ impl Clock {
             (pair(local.hour()), pair(local.minute()), pair(local.second()));
         [h1, h2, b':', m1, m2, b':', s1, s2]
     }
+}
+
+/// So many digits, the first of them zeros where the number is small.
+fn write_digits<const N: usize>(mut number: i64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend(digits);
 }
 
 fn boot_to_unix() -> i64 {
@@ -110,7 +119,7 @@ mod tests {
 
     #[test]
     fn timestamps_have_nanoseconds() {
-        let clock = Clock::fixed(1_795_446_245 * NANOS);
+        let mut clock = Clock::fixed(1_795_446_245 * NANOS);
         let mut out = Vec::new();
         clock.write_rfc3339(120_000_000, &mut out);
         assert_eq!(out, b"2026-11-23T15:04:05.120000000Z");

@@ -77,10 +77,10 @@ fn usual_name(protocol: u16) -> Option<&'static str> {
 }
 
 /// The name, where the packet has a protocol and that has a usual name.
-pub fn known(protocol: u16) -> Option<String> {
+pub fn known(protocol: u16) -> Option<&'static str> {
     match name(protocol) {
         Cow::Borrowed("-") | Cow::Owned(_) => None,
-        Cow::Borrowed(name) => Some(name.to_owned()),
+        Cow::Borrowed(name) => Some(name),
     }
 }
 

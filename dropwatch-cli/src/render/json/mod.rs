@@ -108,7 +108,7 @@ struct NetnsJson {
 #[derive(Serialize)]
 struct Named<T> {
     raw: T,
-    name: Option<String>,
+    name: Option<&'static str>,
 }
 
 impl DropJson {
@@ -120,7 +120,7 @@ impl DropJson {
             version: VERSION,
             time: text(time),
             reason: drop.reason.map(|raw| reason(raw, sources)),
-            location: FrameJson::new(&sources.symbols.frame(drop.location)),
+            location: FrameJson(sources.symbols.frame(drop.location)),
             cpu: drop.cpu,
             context: drop.context.map(Context::name),
             task: TaskJson {
@@ -160,7 +160,7 @@ fn reason(raw: u32, sources: &mut Sources) -> ReasonJson {
 }
 
 fn device(device: &Device) -> DeviceJson {
-    let kind = Named { raw: device.kind, name: owned(socket_names::device(device.kind)) };
+    let kind = Named { raw: device.kind, name: socket_names::device(device.kind) };
     DeviceJson { name: name(&device.name), index: device.index, kind }
 }
 
@@ -168,7 +168,7 @@ fn stack(drop: &Drop, sources: &mut Sources) -> Option<Vec<FrameJson>> {
     let Some(Stack::Addresses(addresses)) = &drop.stack else { return None };
     let symbols = &mut sources.symbols;
     let frames = stacks::of_drop(addresses, drop.location, symbols);
-    Some(frames.iter().map(|&address| FrameJson::new(&symbols.frame(address))).collect())
+    Some(frames.iter().map(|&address| FrameJson(symbols.frame(address))).collect())
 }
 
 /// A name as text shows it.
@@ -181,8 +181,4 @@ fn name(name: &Name) -> String {
 /// What was written as text.
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_default()
-}
-
-fn owned(name: Option<&'static str>) -> Option<String> {
-    name.map(str::to_owned)
 }

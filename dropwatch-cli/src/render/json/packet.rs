@@ -1,10 +1,8 @@
 //! The packet of a drop, layer by layer.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use super::{owned, text};
+use super::text;
 use crate::{
     drop::Drop,
     packet::{
@@ -43,7 +41,7 @@ pub struct PacketJson {
 #[derive(Serialize)]
 struct L4Json {
     raw: u8,
-    name: Option<String>,
+    name: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -182,7 +180,7 @@ impl PacketJson {
             destination: packet.destination().map(|it| it.to_string()),
             source_port,
             destination_port,
-            l4: packet.l4().map(|raw| L4Json { raw, name: owned(packet::protocol_name(raw)) }),
+            l4: packet.l4().map(|raw| L4Json { raw, name: packet::protocol_name(raw) }),
             link: packet.link.map(|link| LinkJson {
                 source: link.source.to_string(),
                 destination: link.destination.to_string(),
@@ -345,10 +343,10 @@ fn tunnel(tunnel: &Tunnel) -> TunnelJson {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digits = |byte: &u8| [byte >> 4, byte & 0xf].map(|digit| DIGITS[usize::from(digit)]);
     let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to memory does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    text.extend(bytes.iter().flat_map(digits));
     text
 }

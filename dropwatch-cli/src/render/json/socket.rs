@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::{Named, name, owned};
+use super::{Named, name};
 use crate::{drop::Socket, render::sources::Sources, socket_names, world::owners::Owner};
 
 #[derive(Serialize)]
@@ -80,7 +80,7 @@ impl SocketJson {
 }
 
 fn named<T>(raw: T, name: Option<&'static str>) -> Named<T> {
-    Named { raw, name: owned(name) }
+    Named { raw, name }
 }
 
 fn end(end: SocketAddr) -> EndJson {

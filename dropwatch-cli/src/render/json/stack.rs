@@ -1,49 +1,44 @@
 //! Addresses in the kernel's code.
 
-use serde::Serialize;
+use std::rc::Rc;
 
-use crate::symbols::{Frame, Inlined, SourceLine};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-#[derive(Serialize)]
-pub struct FrameJson {
-    address: String,
-    symbol: Option<String>,
-    offset: Option<usize>,
-    module: Option<String>,
-    file: Option<String>,
-    line: Option<u32>,
-    inlined: Vec<InlinedJson>,
-}
+use crate::symbols::{Frame, Inlined};
 
-#[derive(Serialize)]
-struct InlinedJson {
-    symbol: String,
-    file: Option<String>,
-    line: Option<u32>,
-}
+/// A frame, shared with all that show it.
+pub struct FrameJson(pub Rc<Frame>);
 
-impl FrameJson {
-    pub fn new(frame: &Frame) -> Self {
-        let symbol = frame.symbol.as_ref();
+impl Serialize for FrameJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Frame { address, symbol } = &*self.0;
+        let symbol = symbol.as_ref();
         let source = symbol.and_then(|symbol| symbol.source.as_ref());
-        Self {
-            address: format!("{:#x}", frame.address),
-            symbol: symbol.map(|symbol| symbol.name.clone()),
-            offset: symbol.map(|symbol| symbol.offset),
-            module: symbol.and_then(|symbol| symbol.module.clone()),
-            file: source.map(|source| source.file.clone()),
-            line: source.and_then(|source| source.line),
-            inlined: symbol.map(|it| it.inlined.iter().map(inlined).collect()).unwrap_or_default(),
-        }
+        let mut frame = serializer.serialize_struct("FrameJson", 7)?;
+        frame.serialize_field("address", &format_args!("{address:#x}"))?;
+        frame.serialize_field("symbol", &symbol.map(|symbol| &symbol.name))?;
+        frame.serialize_field("offset", &symbol.map(|symbol| symbol.offset))?;
+        frame.serialize_field("module", &symbol.and_then(|symbol| symbol.module.as_ref()))?;
+        frame.serialize_field("file", &source.map(|source| &source.file))?;
+        frame.serialize_field("line", &source.and_then(|source| source.line))?;
+        let inlined: Vec<_> =
+            symbol.iter().flat_map(|symbol| &symbol.inlined).map(inlined).collect();
+        frame.serialize_field("inlined", &inlined)?;
+        frame.end()
     }
 }
 
-fn inlined(inlined: &Inlined) -> InlinedJson {
-    let Inlined { name, source } = inlined;
-    let file = |SourceLine { file, .. }: &SourceLine| file.clone();
+#[derive(Serialize)]
+struct InlinedJson<'a> {
+    symbol: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+}
+
+fn inlined(Inlined { name, source }: &Inlined) -> InlinedJson<'_> {
     InlinedJson {
-        symbol: name.clone(),
-        file: source.as_ref().map(file),
+        symbol: name,
+        file: source.as_ref().map(|source| source.file.as_str()),
         line: source.as_ref().and_then(|source| source.line),
     }
 }
