@@ -74,7 +74,9 @@ fn nobody_reads_at_all() -> Result<()> {
     need!(Root, Program("ip"), Reason("NO_SOCKET"));
     let _turn = exclusive();
     let namespace = Namespace::new()?;
-    let mut dropwatch = Launch::new(&ARGS).unread().start()?;
+    // What a smaller buffer holds may find room in the pipe.
+    let args = ["--reason", "NO_SOCKET", "--buffer-size", "1M"];
+    let mut dropwatch = Launch::new(&args).unread().start()?;
     send(&namespace, BURST)?;
     dropwatch.signal(libc::SIGINT)?;
     // What comes too soon after the first was seen counts as the same request.
