@@ -17,7 +17,7 @@ use crate::{
     event::{self, FIELDS, HEADING},
     json,
     lines::Collector,
-    need::patience,
+    need::{kernel_tells_queue_drops, patience},
     proc::bpf_ids,
 };
 
@@ -122,6 +122,7 @@ impl Launch {
         let chooses = has(&["list-reasons", "--fields", "--json"]);
         // JSON has none.
         let heading = !has(&["--json"]);
+        let with_queues = !has(&["--no-btf"]) && kernel_tells_queue_drops();
         let mut words = self.through;
         words.push(self.binary.into_os_string());
         words.extend(self.args);
@@ -155,7 +156,14 @@ impl Launch {
             _ => bail!("standard output is a pipe"),
         };
         let stderr = Collector::start(stderr);
-        Ok(Running { child, stdout: Some(stdout), stderr: Some(stderr), started, heading })
+        Ok(Running {
+            child,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+            started,
+            heading,
+            links: 1 + usize::from(with_queues),
+        })
     }
 }
 
@@ -168,6 +176,8 @@ pub struct Running {
     started: Instant,
     /// Whether it prints a heading once it is attached.
     heading: bool,
+    /// So many links it has once it is attached.
+    links: usize,
 }
 
 #[derive(Debug)]
@@ -213,7 +223,7 @@ impl Running {
         }
         // The kernel gives it a link when the program is attached. Where it has ended there is
         // nothing to be read, which is seen elsewhere.
-        bpf_ids(self.child.id(), "link").is_ok_and(|ids| !ids.is_empty())
+        bpf_ids(self.child.id(), "link").is_ok_and(|ids| ids.len() >= self.links)
     }
 
     /// Its process id.

@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -92,6 +93,13 @@ pub fn kernel_tells_reasons() -> bool {
 /// Whether the running kernel tells which socket was to receive a packet that it drops.
 pub fn kernel_tells_receivers() -> bool {
     kernel_btf_has("rx_sk")
+}
+
+/// Whether the kernel has a tracepoint of its own for what queue disciplines drop, to which
+/// dropwatch attaches first.
+pub fn kernel_tells_queue_drops() -> bool {
+    static TELLS: LazyLock<bool> = LazyLock::new(|| kernel_btf_has("btf_trace_qdisc_drop"));
+    *TELLS
 }
 
 /// Whether this is an emulated machine, in which everything takes longer.

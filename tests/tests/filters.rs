@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use anyhow::{Context, Result, bail};
 use dropwatch_tests::{
     Account, Event, Launch, Namespace, Reasons, exclusive, need,
+    need::kernel_tells_receivers,
     traffic::{CLOSED_PORT, frame, raw, tcp, udp},
 };
 
@@ -105,6 +106,10 @@ fn patterns_select_reasons_in_the_kernel() -> Result<()> {
 #[test]
 fn a_packet_without_a_device_is_found_by_the_name_of_the_one_it_came_in_by() -> Result<()> {
     need!(Root, Program("ip"), Reason("TCP_RESET"));
+    if !kernel_tells_receivers() {
+        // There a packet without a device has no network namespace either.
+        return Ok(());
+    }
     let _turn = exclusive();
     let namespace = Namespace::new()?;
     let listener =
