@@ -15,6 +15,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// The tests that were skipped, and the reasons.
     pub skipped: BTreeMap<String, String>,
+    /// The tests that failed the first time, and were tried again.
+    pub again: Vec<String>,
     /// What went wrong, a line each.
     pub failures: Vec<String>,
     /// How long it took.
@@ -34,7 +36,7 @@ impl Outcome {
     pub fn of(stop: Stop, log: &str, kernel: Kernel, expected: &ExpectedSkips) -> Self {
         let report = Report::find(log);
         let complete = report.is_some() && stop == Stop::Orderly;
-        let Report { mut tally, failed, skipped, errors } = report.unwrap_or_default();
+        let Report { mut tally, failed, again, skipped, errors } = report.unwrap_or_default();
         let unexpected = expected.unexpected(kernel, &skipped);
         tally.correct(skipped.len() as u64, unexpected.len() as u64);
 
@@ -48,7 +50,15 @@ impl Outcome {
         if !complete {
             failures.push(trouble(stop, log));
         }
-        Self { kernel, release: String::new(), tally, skipped, failures, took: Duration::ZERO }
+        Self {
+            kernel,
+            release: String::new(),
+            tally,
+            skipped,
+            again,
+            failures,
+            took: Duration::ZERO,
+        }
     }
 
     /// A kernel that could not even be started.
@@ -56,7 +66,16 @@ impl Outcome {
         let tally = Tally { failed: 1, ..Tally::default() };
         let failures = vec![message];
         let skipped = BTreeMap::new();
-        Self { kernel, release: String::new(), tally, skipped, failures, took: Duration::ZERO }
+        let again = Vec::new();
+        Self {
+            kernel,
+            release: String::new(),
+            tally,
+            skipped,
+            again,
+            failures,
+            took: Duration::ZERO,
+        }
     }
 }
 
@@ -86,6 +105,7 @@ mod tests {
         let report = Report {
             tally: Tally { passed: 5, failed: 1, skipped: 0 },
             failed: vec!["drops::a".into()],
+            again: vec!["drops::a".into()],
             skipped: BTreeMap::from([("drops::b".into(), "no nft".into())]),
             errors: vec!["losses was killed".into()],
         };

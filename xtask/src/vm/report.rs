@@ -13,6 +13,8 @@ pub struct Report {
     pub tally: Tally,
     /// The tests that failed.
     pub failed: Vec<String>,
+    /// The tests that failed the first time, and were tried again.
+    pub again: Vec<String>,
     /// The tests that were skipped, and the reasons.
     pub skipped: BTreeMap<String, String>,
     /// What went wrong besides.
@@ -32,6 +34,7 @@ impl Report {
                 "failed" => report.tally.failed = rest.parse().ok()?,
                 "ignored" => report.tally.skipped = rest.parse().ok()?,
                 "failure" => report.failed.push(rest.to_owned()),
+                "again" => report.again.push(rest.to_owned()),
                 "skip" => {
                     let (test, reason) = rest.split_once('\t')?;
                     report.skipped.insert(test.to_owned(), reason.to_owned());
@@ -51,6 +54,9 @@ impl fmt::Display for Report {
         for test in &self.failed {
             writeln!(f, "failure {test}")?;
         }
+        for test in &self.again {
+            writeln!(f, "again {test}")?;
+        }
         for (test, reason) in &self.skipped {
             writeln!(f, "skip {test}\t{reason}")?;
         }
@@ -69,6 +75,7 @@ mod tests {
         Report {
             tally: Tally { passed: 3, failed: 1, skipped: 2 },
             failed: vec!["drops::a".into()],
+            again: vec!["drops::a".into(), "drops::c".into()],
             skipped: BTreeMap::from([("drops::b".into(), "no reason X".into())]),
             errors: vec!["losses took too long".into()],
         }

@@ -34,6 +34,11 @@ impl fmt::Display for Table<'_> {
             writeln!(f, "skipped: {test}: {reason} ({})", kernels.join(", "))?;
         }
         for outcome in self.0 {
+            for test in &outcome.again {
+                writeln!(f, "tried again: {}: {test}", outcome.kernel)?;
+            }
+        }
+        for outcome in self.0 {
             for failure in &outcome.failures {
                 writeln!(f, "failed: {}: {failure}", outcome.kernel)?;
             }
@@ -56,6 +61,7 @@ mod tests {
             release: release.to_owned(),
             tally: Tally { passed: 10, failed: 1, skipped: 1 },
             skipped: skipped.clone(),
+            again: vec![format!("a::c{index}")],
             failures: vec![format!("a::c{index} failed")],
             took: Duration::from_millis(12_900),
         });
@@ -64,6 +70,8 @@ kernel                passed  skipped  failed  seconds
 5.10-cloud 5.10.0-46      10        1       1       12
 6.1-cloud 6.1.0-56        10        1       1       12
 skipped: a::b: no nft (5.10-cloud, 6.1-cloud)
+tried again: 5.10-cloud: a::c0
+tried again: 6.1-cloud: a::c1
 failed: 5.10-cloud: a::c0 failed
 failed: 6.1-cloud: a::c1 failed
 ";

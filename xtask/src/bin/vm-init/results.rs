@@ -17,7 +17,7 @@ pub fn add(report: &mut Report, program: &str, output: &str, status: Option<Exit
 }
 
 /// The tests in the list at the end, which is the last of two parts with this heading.
-fn failed(output: &str) -> impl Iterator<Item = &str> {
+pub fn failed(output: &str) -> impl Iterator<Item = &str> {
     let list = output.rsplit_once("\nfailures:\n").map_or("", |(_, list)| list);
     list.lines().map_while(|line| line.strip_prefix("    "))
 }
