@@ -30,6 +30,7 @@ pub mod socket_names;
 pub mod stacks;
 pub mod symbols;
 pub mod world;
+pub(crate) mod write;
 
 pub mod accounting;
 pub mod output;

@@ -2,8 +2,9 @@
 
 use super::{
     Ipv4, Ipv6, Link, Network, Packet, TcpOptions, Transport, write,
-    write::{decimal, formatted, hex, text},
+    write::{hex, text},
 };
+use crate::write::{decimal, push};
 
 impl Packet {
     /// Appends the lines that follow the summary where more is asked for: the link layer, the
@@ -87,10 +88,10 @@ impl Ipv4 {
 impl Ipv6 {
     fn details(&self, out: &mut Vec<u8>) {
         if self.traffic_class != 0 {
-            formatted(out, format_args!("class {:#04x}, ", self.traffic_class));
+            push(out, format_args!("class {:#04x}, ", self.traffic_class));
         }
         if self.flow_label != 0 {
-            formatted(out, format_args!("flowlabel {:#07x}, ", self.flow_label));
+            push(out, format_args!("flowlabel {:#07x}, ", self.flow_label));
         }
         text(out, "hlim ");
         decimal(out, self.hop_limit);
@@ -101,10 +102,7 @@ impl Ipv6 {
         text(out, ", payload length: ");
         decimal(out, self.payload_length);
         if let Some(fragment) = self.fragment {
-            formatted(
-                out,
-                format_args!(", frag {:#010x}:{}", fragment.identification, fragment.offset),
-            );
+            push(out, format_args!(", frag {:#010x}:{}", fragment.identification, fragment.offset));
             text(out, if fragment.more { "+" } else { "" });
         }
         if let (Some(number), false) = (self.protocol, self.extensions.is_empty()) {

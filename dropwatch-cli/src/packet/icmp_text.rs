@@ -2,10 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::{
-    Icmp, IcmpBody, Igmp, Quoted, l4, write,
-    write::{decimal, text},
-};
+use super::{Icmp, IcmpBody, Igmp, Quoted, l4, write, write::text};
+use crate::write::decimal;
 
 pub(super) fn version4(icmp: &Icmp, out: &mut Vec<u8>) {
     text(out, "ICMP ");

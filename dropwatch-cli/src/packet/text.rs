@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::{
     Arp, Gre, Ipv4, Ipv6, Link, Mac, Network, Packet, Sctp, Tcp, Transport, Tunnel, TunnelKind,
     Udp, icmp_text, network, write,
-    write::{decimal, formatted, hex, text},
+    write::{hex, text},
 };
+use crate::write::{decimal, push};
 
 const SCTP_CHUNKS: [&str; 15] = [
     "DATA",
@@ -193,13 +194,13 @@ impl Transport {
             Self::Gre(gre) => gre.summary(out),
             Self::Esp(esp) => {
                 text(out, "ESP(spi=");
-                formatted(out, format_args!("{:#010x}", esp.spi));
+                push(out, format_args!("{:#010x}", esp.spi));
                 sequence(esp.sequence, out);
                 write::length(out, esp.length);
             }
             Self::Ah(ah) => {
                 text(out, "AH(spi=");
-                formatted(out, format_args!("{:#010x}", ah.spi));
+                push(out, format_args!("{:#010x}", ah.spi));
                 sequence(ah.sequence, out);
                 text(out, ": ");
                 match &ah.inner {
@@ -284,7 +285,7 @@ impl Sctp {
         text(out, "sctp (1) [");
         match SCTP_CHUNKS.get(usize::from(chunk)) {
             Some(name) => text(out, name),
-            None => formatted(out, format_args!("chunk {chunk:#04x}")),
+            None => push(out, format_args!("chunk {chunk:#04x}")),
         }
         out.push(b']');
     }
@@ -341,7 +342,7 @@ impl Tunnel {
 
 impl Link {
     pub(super) fn addresses(&self, out: &mut Vec<u8>) {
-        formatted(out, format_args!("{} > {}", self.source, self.destination));
+        push(out, format_args!("{} > {}", self.source, self.destination));
     }
 }
 
@@ -358,7 +359,7 @@ impl Arp {
                 text(out, "Request who-has ");
                 write::address(out, target);
                 if let Some(mac) = self.target_hardware.filter(|&mac| mac != Mac::default()) {
-                    formatted(out, format_args!(" ({mac})"));
+                    push(out, format_args!(" ({mac})"));
                 }
                 if let Some(sender) = sender {
                     text(out, " tell ");
@@ -369,7 +370,7 @@ impl Arp {
                 text(out, "Reply ");
                 write::address(out, sender);
                 if let Some(mac) = self.sender_hardware {
-                    formatted(out, format_args!(" is-at {mac}"));
+                    push(out, format_args!(" is-at {mac}"));
                 }
             }
             (operation, ..) => {
@@ -383,15 +384,15 @@ impl Arp {
                         8 => "Inverse Request",
                         9 => "Inverse Reply",
                         10 => "NACK Reply",
-                        _ => return formatted(out, format_args!("Unknown ({operation})")),
+                        _ => return push(out, format_args!("Unknown ({operation})")),
                     },
                 );
                 match (operation, self.target_hardware, self.sender_hardware, self.target) {
                     (3, Some(target), Some(sender), _) => {
-                        formatted(out, format_args!(" who-is {target} tell {sender}"));
+                        push(out, format_args!(" who-is {target} tell {sender}"));
                     }
                     (4, Some(hardware), _, Some(target)) => {
-                        formatted(out, format_args!(" {hardware} at {target}"));
+                        push(out, format_args!(" {hardware} at {target}"));
                     }
                     _ => {}
                 }

@@ -1,46 +1,26 @@
-//! Writes the small things: numbers, addresses and names.
+//! Writes what packets have in common: addresses, lengths and names.
 
-use std::{
-    io::Write,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Vlan, l4};
-use crate::protocol;
+use crate::{
+    protocol,
+    write::{decimal, push},
+};
 
 pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Without the machinery of `format!`, which would take most of the time.
-pub(super) fn decimal(out: &mut Vec<u8>, number: impl Into<u32>) {
-    let mut number = number.into();
-    let mut digits = [0; 10];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
 /// Behind `0x`, without leading zeros.
 pub(super) fn hex(out: &mut Vec<u8>, number: impl Into<u32>) {
-    formatted(out, format_args!("{:#x}", number.into()));
-}
-
-pub(super) fn formatted(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
-    out.write_fmt(arguments).expect("a Vec takes all");
+    push(out, format_args!("{:#x}", number.into()));
 }
 
 pub(super) fn address(out: &mut Vec<u8>, address: impl Into<IpAddr>) {
     match address.into() {
         IpAddr::V4(address) => address4(out, address),
-        IpAddr::V6(address) => formatted(out, format_args!("{address}")),
+        IpAddr::V6(address) => push(out, format_args!("{address}")),
     }
 }
 
@@ -76,7 +56,7 @@ pub(super) fn vlan(out: &mut Vec<u8>, tag: Vlan) {
 pub(super) fn ether_type(out: &mut Vec<u8>, number: u16) {
     let name = protocol::name(number);
     let name = if name.starts_with("0x") { "Unknown" } else { &name };
-    formatted(out, format_args!("{name} ({number:#06x})"));
+    push(out, format_args!("{name} ({number:#06x})"));
 }
 
 /// The name of a protocol in IP.

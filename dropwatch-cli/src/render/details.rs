@@ -2,16 +2,13 @@
 
 use std::fmt::Display;
 
-use super::{
-    sources::Sources,
-    text::UNKNOWN,
-    write::{escape, push},
-};
+use super::{sources::Sources, text::UNKNOWN};
 use crate::{
     drop::{Context, Device, Direction, Drop, Socket, SocketDetails},
     packet::Packet,
     socket_names,
     world::owners::Owner,
+    write::{escape, push},
 };
 
 const INDENT: &str = "    ";

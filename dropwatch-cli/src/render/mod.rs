@@ -3,10 +3,10 @@
 pub mod details;
 pub mod fields;
 pub mod json;
+mod place;
 pub mod sources;
 mod stack_text;
 pub mod text;
-pub(crate) mod write;
 
 use crate::{config::Config, drop::Drop};
 use sources::Sources;

@@ -2,12 +2,13 @@
 
 use anstyle::Style;
 
-use super::write::{push, write_place};
+use super::place::write_place;
 use crate::{
     cli::StackMode,
     drop::Stack,
     stacks::{self, Stacks},
     symbols::{Frame, SourceLine, Symbols},
+    write::push,
 };
 
 /// Writes stacks, each distinct one with a number.

@@ -5,15 +5,16 @@ use anstyle::{AnsiColor, Style};
 use super::{
     Render, details,
     fields::{Field, Side},
+    place::write_place,
     sources::Sources,
     stack_text::StackText,
-    write::{decimal, escape, pad_left, pad_right, push, write_place},
 };
 use crate::{
     cli::StackMode,
     drop::{Context, Direction, Drop},
     packet::Packet,
     protocol, socket_names,
+    write::{decimal, escape, pad_left, pad_right, push},
 };
 
 /// Shown in place of what is not known.
@@ -169,7 +170,7 @@ impl Text {
             Field::Vlan => {
                 for (index, tag) in packet.vlans.iter().enumerate() {
                     out.extend(if index > 0 { &b"."[..] } else { b"" });
-                    decimal(tag.id.into(), out);
+                    decimal(out, tag.id);
                 }
                 Some(())
             }
@@ -253,7 +254,7 @@ fn put(text: &[u8], field: Field, is_last: bool, out: &mut Vec<u8>) {
 }
 
 fn number(out: &mut Vec<u8>, number: Option<u32>) -> Option<()> {
-    decimal(number?, out);
+    decimal(out, number?);
     Some(())
 }
 

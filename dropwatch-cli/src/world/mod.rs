@@ -24,7 +24,7 @@ use users::Users;
 use crate::{
     drop::{Device, Name, Socket},
     iterators::Iterators,
-    render::write::{decimal, escape, push},
+    write::{decimal, escape, push},
 };
 
 /// What is known of the machine.
@@ -167,7 +167,7 @@ impl World {
     pub fn write_user(&mut self, uid: u32, out: &mut Vec<u8>) {
         match self.users.name(uid) {
             Some(name) => escape(name, out),
-            None => decimal(uid, out),
+            None => decimal(out, uid),
         }
     }
 

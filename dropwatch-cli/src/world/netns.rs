@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     drop::Name,
-    render::write::{escape, push},
+    write::{escape, push},
 };
 
 /// Names and processes come and go: what is older is looked up again.

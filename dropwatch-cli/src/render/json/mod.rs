@@ -11,10 +11,11 @@ mod stack;
 
 use serde::Serialize;
 
-use super::{Render, sources::Sources, write::escape};
+use super::{Render, sources::Sources};
 use crate::{
     drop::{Context, Device, Direction, Drop, Name, Stack},
     protocol, socket_names, stacks,
+    write::escape,
 };
 use packet::PacketJson;
 use socket::SocketJson;

@@ -1,8 +1,6 @@
-//! Writing the small things.
+//! Writing the small things that packets, names and columns are made of.
 
 use std::{fmt::Arguments, io::Write};
-
-use crate::symbols::Frame;
 
 /// Appends formatted text.
 pub fn push(out: &mut Vec<u8>, text: Arguments<'_>) {
@@ -10,10 +8,11 @@ pub fn push(out: &mut Vec<u8>, text: Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-/// Appends a number, without the machinery of `format!`.
-pub fn decimal(number: u32, out: &mut Vec<u8>) {
+/// Appends a number, without the machinery of `format!`, which would take most of the time.
+pub fn decimal(out: &mut Vec<u8>, number: impl Into<u32>) {
+    let mut rest = number.into();
     let mut digits = [0; 10];
-    let (mut rest, mut at) = (number, digits.len());
+    let mut at = digits.len();
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
@@ -65,18 +64,5 @@ pub fn escape(name: &[u8], out: &mut Vec<u8>) {
         for byte in chunk.invalid() {
             push(out, format_args!("\\x{byte:02x}"));
         }
-    }
-}
-
-/// `function+0x1a [module]`, or the bare address.
-pub fn write_place(frame: &Frame, out: &mut Vec<u8>) {
-    match &frame.symbol {
-        Some(symbol) => {
-            push(out, format_args!("{}+{:#x}", symbol.name, symbol.offset));
-            if let Some(module) = &symbol.module {
-                push(out, format_args!(" [{module}]"));
-            }
-        }
-        None => push(out, format_args!("{:#x}", frame.address)),
     }
 }
