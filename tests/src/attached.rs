@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use crate::{bpf_ids, command::output};
+use crate::{Event, Running, bpf_ids, command::output};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -67,4 +67,21 @@ impl Attached {
             sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// Ends a dropwatch, and gives the drops that it showed: all went well, nothing was lost, every
+/// matched drop is shown, and nothing stays in the kernel.
+///
+/// # Errors
+/// When that is not so.
+pub fn finish(dropwatch: Running) -> Result<Vec<Event>> {
+    let attached = Attached::of(dropwatch.pid())?;
+    let finished = dropwatch.interrupt()?;
+    let account = finished.success()?;
+    let events = finished.events()?;
+    ensure!((account.lost, account.not_shown) == (0, 0), "{account:?}");
+    ensure!(account.shown == events.len() as u64, "{account:?}, {} lines", events.len());
+    ensure!(finished.stderr.len() == 1, "{}", finished.stderr());
+    attached.wait_until_gone()?;
+    Ok(events)
 }

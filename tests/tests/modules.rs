@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use dropwatch_tests::{
-    Attached, Event, Kallsyms, Launch, Module, Namespace, Reasons, Row, Running, Stack, Veth,
-    as_thread, exclusive, listing, mount, need,
+    Event, Kallsyms, Launch, Module, Namespace, Reasons, Row, Running, Stack, Veth, as_thread,
+    exclusive, finish, listing, mount, need,
     openvswitch::{Action, Switch},
     traffic::{CLOSED_PORT, frame, packet, udp},
     wireless::{self, Radios},
@@ -71,19 +71,6 @@ impl Traffic {
             Ok(())
         })
     }
-}
-
-/// Ends it: all went well, every drop is shown, and nothing stays behind.
-fn finish(dropwatch: Running) -> Result<Vec<Event>> {
-    let attached = Attached::of(dropwatch.pid())?;
-    let finished = dropwatch.interrupt()?;
-    let account = finished.success()?;
-    let events = finished.events()?;
-    ensure!((account.lost, account.not_shown) == (0, 0), "{account:?}");
-    ensure!(account.shown == events.len() as u64, "{account:?}, {} lines", events.len());
-    ensure!(finished.stderr.len() == 1, "{}", finished.stderr());
-    attached.wait_until_gone()?;
-    Ok(events)
 }
 
 /// The drops that the switch made. Nothing else on this machine uses the module.

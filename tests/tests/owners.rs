@@ -5,9 +5,7 @@ use std::{
     fs,
     net::{Ipv4Addr, UdpSocket},
     os::{fd::OwnedFd, unix::fs::MetadataExt},
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -23,44 +21,15 @@ use dropwatch::{
     probe::Probe,
     world::{World, netns::NetnsName},
 };
-use dropwatch_tests::{Namespace, Veth, as_thread, need, need::skip, test_name};
+use dropwatch_tests::{Idle, Namespace, Veth, as_thread, need, need::skip, test_name};
 
 const NOBODY: libc::uid_t = 65534;
-const LIMIT: Duration = Duration::from_secs(10);
 /// What dropwatch needs when it does not run as root.
 const NEEDED: [Capability; 3] =
     [Capability::CAP_BPF, Capability::CAP_PERFMON, Capability::CAP_SYSLOG];
 
-/// A process that does nothing, and ends with the test.
-struct Sleeper(Child);
-
-impl Sleeper {
-    fn start(command: &mut Command) -> Result<Self> {
-        let child = Self(command.spawn().context("cannot start a process")?);
-        // Until it has become another program it is still like its parent.
-        let comm = format!("/proc/{}/comm", child.pid());
-        let begin = Instant::now();
-        while fs::read_to_string(&comm)?.trim() != "sleep" {
-            ensure!(begin.elapsed() < LIMIT, "the process does not start");
-            sleep(Duration::from_millis(1));
-        }
-        Ok(child)
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    fn netns(&self) -> Result<u32> {
-        Ok(fs::metadata(format!("/proc/{}/ns/net", self.pid()))?.ino() as u32)
-    }
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn netns_of(process: &Idle) -> Result<u32> {
+    Ok(fs::metadata(format!("/proc/{}/ns/net", process.pid()))?.ino() as u32)
 }
 
 fn sleeping() -> Command {
@@ -151,8 +120,8 @@ fn a_socket_leads_to_its_process() -> Result<()> {
     let file = OwnedFd::from(open);
     let inode =
         fs::metadata(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)))?.ino();
-    let first = Sleeper::start(sleeping().stdin(Stdio::from(file.try_clone()?)))?;
-    let second = Sleeper::start(sleeping().stdin(Stdio::from(file)))?;
+    let first = Idle::start(sleeping().stdin(Stdio::from(file.try_clone()?)))?;
+    let second = Idle::start(sleeping().stdin(Stdio::from(file)))?;
     with_iterators(test_name!(), |mut iterators| {
         let all = iterators.socket_owners()?;
         let of_socket: Vec<_> = all.iter().filter(|owner| owner.inode == inode).collect();
@@ -175,10 +144,10 @@ fn a_socket_leads_to_its_process() -> Result<()> {
 fn a_namespace_is_called_by_its_name_or_its_process() -> Result<()> {
     need!(Root, Program("ip"));
     // The namespace loses its name and stays, since a process is in it.
-    let nameless = Namespace::new()?.run("dwt-nameless", || Sleeper::start(&mut sleeping()))?;
+    let nameless = Namespace::new()?.run("dwt-nameless", || Idle::start(&mut sleeping()))?;
     let named = Namespace::new()?;
     let inum_of_named = fs::metadata(format!("/run/netns/{}", named.name()))?.ino() as u32;
-    let (inum, own) = (nameless.netns()?, fs::metadata("/proc/self/ns/net")?.ino() as u32);
+    let (inum, own) = (netns_of(&nameless)?, fs::metadata("/proc/self/ns/net")?.ino() as u32);
     assert_ne!(inum, own);
     with_iterators(test_name!(), |mut iterators| {
         let processes = iterators.processes()?;
@@ -203,8 +172,8 @@ fn a_namespace_is_called_by_its_name_or_its_process() -> Result<()> {
 fn a_process_tells_the_interfaces_of_its_namespace() -> Result<()> {
     need!(Root, Program("ip"));
     let veth = Veth::new()?;
-    let inside = veth.near.run("dwt-inside", || Sleeper::start(&mut sleeping()))?;
-    let inum = inside.netns()?;
+    let inside = veth.near.run("dwt-inside", || Idle::start(&mut sleeping()))?;
+    let inum = netns_of(&inside)?;
     let index = veth.near.output("cat", &[format!("/sys/class/net/{}/ifindex", Veth::DEVICE)]);
     let index = match index {
         Ok(index) => index.trim().parse()?,

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use dropwatch_tests::{
-    Attached, Event, Finished, Launch, Namespace, Running, TempDir, Veth, as_thread, exclusive,
+    Attached, Event, Finished, Launch, Namespace, TempDir, Veth, as_thread, exclusive, finish,
     mount, need, of_threads, parse,
     traffic::{CLOSED_PORT, udp},
 };
@@ -24,19 +24,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The drops that this process caused.
 fn own(events: &[Event]) -> Vec<&Event> {
     events.iter().filter(|event| event.ran_for(process::id())).collect()
-}
-
-/// Ends it: all went well, nothing was lost, every matched drop is shown, and nothing stays.
-fn finish(dropwatch: Running) -> Result<(Finished, Vec<Event>)> {
-    let attached = Attached::of(dropwatch.pid())?;
-    let finished = dropwatch.interrupt()?;
-    let account = finished.success()?;
-    let events = finished.events()?;
-    ensure!((account.lost, account.not_shown) == (0, 0), "{account:?}");
-    ensure!(account.shown == events.len() as u64, "{account:?}, {} lines", events.len());
-    ensure!(finished.stderr.len() == 1, "{}", finished.stderr());
-    attached.wait_until_gone()?;
-    Ok((finished, events))
 }
 
 /// Packets that wait for the address of a neighbour are dropped when their namespace is taken
@@ -67,7 +54,7 @@ fn a_namespace_is_deleted_while_its_drops_stream() -> Result<()> {
         ensure!(begin.elapsed() < LIMIT, "the namespace is not taken down");
         lines = dropwatch.lines(lines.len() + 1, Duration::from_millis(100));
     }
-    let (_, events) = finish(dropwatch)?;
+    let events = finish(dropwatch)?;
     let no_socket = own(&events).into_iter().filter(|event| event.reason == "NO_SOCKET").count();
     assert_eq!(no_socket, 2 * COUNT as usize);
     let waiting: Vec<_> = events.iter().filter(|event| event.len == Some(LEN)).collect();
@@ -98,9 +85,9 @@ fn each_has_its_own_filter() -> Result<()> {
         }
         Ok(())
     })?;
-    let (_, all) = finish(all)?;
+    let all = finish(all)?;
     for ((dropwatch, reason), count) in [no_socket, filter].into_iter().zip(reasons).zip([2, 1]) {
-        let (_, events) = finish(dropwatch?)?;
+        let events = finish(dropwatch?)?;
         let other = events.iter().find(|event| event.reason != reason);
         assert_eq!(other, None, "--reason {reason} lets another through");
         let of_all: Vec<_> = own(&all).into_iter().filter(|event| event.reason == reason).collect();
@@ -133,7 +120,7 @@ fn one_is_killed_and_the_other_streams_on() -> Result<()> {
     attached.wait_until_gone()?;
     // The first's end is behind it now, whichever way the kernel detaches programs.
     namespace.run("dwt kill", || udp::send(CLOSED, 100, COUNT))?;
-    let (_, events) = finish(other)?;
+    let events = finish(other)?;
     assert_eq!(own(&events).len(), 3 * COUNT as usize);
     Ok(())
 }

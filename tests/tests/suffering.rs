@@ -2,53 +2,22 @@
 //! network namespace that need not have a name.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     net::{Ipv4Addr, UdpSocket},
     os::fd::{AsRawFd, OwnedFd},
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use dropwatch_tests::{
-    Launch, Namespace, as_thread, exclusive, json, need,
+    Idle, Launch, Namespace, as_thread, exclusive, json, need,
     need::kernel_tells_receivers,
-    traffic::{CLOSED_PORT, udp},
+    traffic::{CLOSED_PORT, option, udp},
 };
 use serde_json::Value;
 
 const SENDER: &str = "dwt sender";
-const LIMIT: Duration = Duration::from_secs(10);
 const COUNT: u32 = 50;
-
-/// A process that does nothing but hold what it was given. It is killed when this is dropped.
-struct Idle(Child);
-
-impl Idle {
-    fn start(command: &mut Command) -> Result<Self> {
-        let idle = Self(command.spawn().context("cannot start a process")?);
-        let comm = format!("/proc/{}/comm", idle.pid());
-        let begin = Instant::now();
-        while fs::read_to_string(&comm)?.trim() != "sleep" {
-            ensure!(begin.elapsed() < LIMIT, "{command:?} does not become a sleep");
-            sleep(Duration::from_millis(1));
-        }
-        Ok(idle)
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Idle {
-    fn drop(&mut self) {
-        // Both fail only where it has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn reason(event: &Value) -> &str {
     event["reason"]["name"].as_str().unwrap_or_default()
@@ -61,18 +30,8 @@ fn a_receiver_that_does_not_read_is_named() -> Result<()> {
     let namespace = Namespace::new()?;
     let socket = namespace.run("dwt receiver", || {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let size: libc::c_int = 1;
-        // SAFETY: the call reads a number that outlives it.
-        let set = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_RCVBUF,
-                (&raw const size).cast(),
-                size_of_val(&size) as libc::socklen_t,
-            )
-        };
-        ensure!(set == 0, "the buffer cannot be made small");
+        let smallest: libc::c_int = 1;
+        option::set(&socket, libc::SO_RCVBUF, &smallest)?;
         Ok(socket)
     })?;
     let port = socket.local_addr()?.port();

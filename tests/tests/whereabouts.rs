@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
-    os::fd::AsRawFd,
     thread::sleep,
     time::Duration,
 };
@@ -11,7 +10,7 @@ use std::{
 use anyhow::{Result, ensure};
 use dropwatch_tests::{
     Event, Launch, Namespace, Veth, exclusive, json, need, output, tc,
-    traffic::{CLOSED_PORT, packet::interface_index, udp},
+    traffic::{CLOSED_PORT, option, packet::interface_index, udp},
 };
 use serde_json::{Value, json};
 
@@ -237,17 +236,5 @@ fn left_in_the_queue_of_tcp() -> Result<()> {
 
 /// Ends a connection with a reset, and forgets at once what has come.
 fn abort(stream: TcpStream) -> Result<()> {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: the value outlives the call, and the size is its.
-    let set = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&raw const linger).cast(),
-            size_of_val(&linger) as libc::socklen_t,
-        )
-    };
-    ensure!(set == 0, "cannot set SO_LINGER");
-    Ok(())
+    option::set(&stream, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })
 }

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod frame;
+pub mod option;
 pub mod packet;
 pub mod raw;
 pub mod tcp;

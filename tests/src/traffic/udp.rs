@@ -1,12 +1,10 @@
 //! UDP.
 
-use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    os::fd::AsRawFd,
-};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result, ensure};
+
+use super::option;
 
 /// Length of a UDP header.
 pub const HEADER: u32 = 8;
@@ -65,16 +63,6 @@ pub fn deaf_socket(at: impl Into<SocketAddr>) -> Result<UdpSocket> {
     // `ret #0`: of each packet take no bytes.
     let mut instruction = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 };
     let program = libc::sock_fprog { len: 1, filter: &raw mut instruction };
-    // SAFETY: the program and its instruction outlive the call, and the size is the program's.
-    let set = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of_val(&program) as libc::socklen_t,
-        )
-    };
-    ensure!(set == 0, "cannot attach a filter: {}", io::Error::last_os_error());
+    option::set(&socket, libc::SO_ATTACH_FILTER, &program).context("cannot attach a filter")?;
     Ok(socket)
 }
