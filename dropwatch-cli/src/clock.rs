@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use crate::write::digits;
+
 const NANOS: i64 = 1_000_000_000;
+/// Length of `2026-11-23T14:03:12`. A stamp of 64 bits is in the years 1677 to 2262.
+const UTC_LEN: usize = 19;
 
 /// Converts `CLOCK_BOOTTIME`, in which drops are stamped, to local time of day.
 #[derive(Debug)]
@@ -15,7 +19,7 @@ pub struct Clock {
     /// The Unix second last formatted, and how it reads: most drops share theirs.
     second: Option<(i64, [u8; 8])>,
     /// Likewise the Unix second in UTC, with its date.
-    utc_second: Option<(i64, Box<str>)>,
+    utc_second: Option<(i64, [u8; UTC_LEN])>,
 }
 
 impl Clock {
@@ -46,22 +50,26 @@ impl Clock {
                 text
             }
         };
-        out.extend(text);
+        out.extend_from_slice(&text);
         out.push(b'.');
-        write_digits::<6>(nanos / 1_000, out);
+        digits::<2>(out, nanos as u64 / 1_000);
     }
 
     /// Appends date and time in UTC with nanoseconds, 30 bytes: `2026-11-23T14:03:12.123456789Z`.
     pub fn write_rfc3339(&mut self, boot_ns: u64, out: &mut Vec<u8>) {
         let unix = (boot_ns as i64).wrapping_add(self.offset);
         let (second, nanos) = (unix.div_euclid(NANOS), unix.rem_euclid(NANOS));
-        if self.utc_second.as_ref().is_none_or(|(cached, _)| *cached != second) {
-            let time = Timestamp::from_second(second).unwrap_or_default().to_string();
-            self.utc_second = Some((second, time.trim_end_matches('Z').into()));
-        }
-        out.extend(self.utc_second.iter().flat_map(|(_, text)| text.bytes()));
+        let text = match self.utc_second {
+            Some((cached, text)) if cached == second => text,
+            _ => {
+                let text = utc(second);
+                self.utc_second = Some((second, text));
+                text
+            }
+        };
+        out.extend_from_slice(&text);
         out.push(b'.');
-        write_digits::<9>(nanos, out);
+        digits::<3>(out, nanos as u64);
         out.push(b'Z');
     }
 
@@ -74,14 +82,9 @@ impl Clock {
     }
 }
 
-/// So many digits, the first of them zeros where the number is small.
-fn write_digits<const N: usize>(mut number: i64, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
-    }
-    out.extend(digits);
+fn utc(second: i64) -> [u8; UTC_LEN] {
+    let text = Timestamp::from_second(second).unwrap_or_default().to_string();
+    text.as_bytes().first_chunk().copied().unwrap_or([b'0'; UTC_LEN])
 }
 
 fn boot_to_unix() -> i64 {

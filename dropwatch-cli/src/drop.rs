@@ -144,7 +144,7 @@ impl Context {
 }
 
 /// A network device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Device {
     /// Its name, which is unique in its network namespace.
     pub name: Name,
@@ -155,7 +155,7 @@ pub struct Device {
 }
 
 /// A socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Socket {
     /// Kernel address of the `struct sock`.
     pub address: u64,
@@ -167,7 +167,7 @@ pub struct Socket {
 }
 
 /// What all sockets have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketDetails {
     /// Its family, an `AF_*`.
     pub family: u16,
@@ -184,7 +184,7 @@ pub struct SocketDetails {
 }
 
 /// What full sockets have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FullSocket {
     /// Its type, a `SOCK_*`.
     pub kind: u16,
@@ -246,19 +246,32 @@ pub enum Stack {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name {
     bytes: [u8; COMM_LEN],
-    len: usize,
+    len: u8,
 }
 
 impl Name {
     /// The name in a field that zero bytes fill up.
     pub fn of_field(bytes: [u8; COMM_LEN]) -> Self {
-        let len = bytes.iter().position(|&byte| byte == 0).unwrap_or(COMM_LEN);
-        Self { bytes, len }
+        // As one number, whose lowest byte is the first. The lowest bit that is left is that of
+        // the first zero byte.
+        const ONES: u128 = u128::from_le_bytes([0x01; COMM_LEN]);
+        const TOPS: u128 = u128::from_le_bytes([0x80; COMM_LEN]);
+        let field = u128::from_le_bytes(bytes);
+        let zeros = field.wrapping_sub(ONES) & !field & TOPS;
+        let len = zeros.trailing_zeros() / u8::BITS;
+        // What is behind the zero is of no name.
+        let name = if zeros == 0 { field } else { field & !(u128::MAX << (u8::BITS * len)) };
+        Self { bytes: name.to_le_bytes(), len: len as u8 }
+    }
+
+    /// The name's bytes, and zeros up to the length of the field.
+    pub(crate) fn field(&self) -> &[u8; COMM_LEN] {
+        &self.bytes
     }
 
     /// The name's bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.bytes[..usize::from(self.len)]
     }
 }
 
@@ -327,6 +340,23 @@ mod tests {
         ] {
             assert_eq!(drop.direction(), direction, "{drop:?}");
         }
+    }
+
+    #[test]
+    fn a_name_ends_at_the_first_zero() {
+        for (field, name) in [
+            (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &b""[..]),
+            (b"a\0b\x80\x01\0\0\0\0\0\0\0\0\0\0\0", b"a"),
+            (
+                b"\x01\x80\xff\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\0",
+                b"\x01\x80\xff\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01",
+            ),
+            (b"sixteen bytes !!", b"sixteen bytes !!"),
+        ] {
+            assert_eq!(Name::of_field(*field).bytes(), name);
+        }
+        let [one, other] = [*b"a\0b\0\0\0\0\0\0\0\0\0\0\0\0\0", *b"a\0c\0\0\0\0\0\0\0\0\0\0\0\0\0"];
+        assert_eq!(Name::of_field(one), Name::of_field(other));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use blazesym::{
         source::{Kernel, Source as SymbolSource},
     },
 };
+use foldhash::fast::RandomState;
 use log::debug;
 
 use crate::kernel::modules::Modules;
@@ -73,7 +74,8 @@ pub struct SourceLine {
 /// Finds symbols, and keeps what it found.
 pub struct Symbols {
     worker: Option<Worker>,
-    cache: HashMap<u64, Rc<Frame>>,
+    cache: HashMap<u64, Rc<Frame>, RandomState>,
+    edition: u64,
     modules: Modules,
     modules_read: Instant,
 }
@@ -100,7 +102,8 @@ impl Symbols {
     fn new(worker: Option<Worker>) -> Self {
         Self {
             worker,
-            cache: HashMap::new(),
+            cache: HashMap::default(),
+            edition: 0,
             modules: Modules::loaded(),
             modules_read: Instant::now(),
         }
@@ -117,6 +120,11 @@ impl Symbols {
         frame
     }
 
+    /// A number that is another one when what was known of an address may no longer be true.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
     /// To be called now and then: forgets what may no longer be true, since modules came or
     /// went and others may lie at their addresses.
     pub fn tick(&mut self) {
@@ -131,6 +139,7 @@ impl Symbols {
         if modules != self.modules {
             self.modules = modules;
             self.cache.clear();
+            self.edition += 1;
             if let Some(worker) = &self.worker {
                 worker.reload();
             }

@@ -26,6 +26,8 @@ pub use transport::{
     Ah, Esp, Gre, Icmp, IcmpBody, Igmp, Quoted, Sctp, Tcp, TcpOptions, TcpRest, Transport, Udp,
 };
 
+use crate::write::hardware_address;
+
 /// The name of a protocol in IP (`IPPROTO_*`), where it has one.
 pub fn protocol_name(number: u8) -> Option<&'static str> {
     write::l4_name(number)
@@ -213,6 +215,13 @@ impl std::ops::Deref for Vlans {
 
     fn deref(&self) -> &[Vlan] {
         &self.tags[..usize::from(self.len)]
+    }
+}
+
+impl Mac {
+    /// Appends it.
+    pub fn write(self, out: &mut Vec<u8>) {
+        hardware_address(out, self.0);
     }
 }
 

@@ -342,7 +342,9 @@ impl Tunnel {
 
 impl Link {
     pub(super) fn addresses(&self, out: &mut Vec<u8>) {
-        push(out, format_args!("{} > {}", self.source, self.destination));
+        self.source.write(out);
+        text(out, " > ");
+        self.destination.write(out);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes what packets have in common: addresses, lengths and names.
 
-use std::net::{IpAddr, Ipv4Addr};
+pub(super) use crate::write::{address, hex, text};
 
 use super::{Vlan, l4};
 use crate::{
@@ -8,33 +8,8 @@ use crate::{
     write::{decimal, push},
 };
 
-pub(super) fn text(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Behind `0x`, without leading zeros.
-pub(super) fn hex(out: &mut Vec<u8>, number: impl Into<u32>) {
-    push(out, format_args!("{:#x}", number.into()));
-}
-
-pub(super) fn address(out: &mut Vec<u8>, address: impl Into<IpAddr>) {
-    match address.into() {
-        IpAddr::V4(address) => address4(out, address),
-        IpAddr::V6(address) => push(out, format_args!("{address}")),
-    }
-}
-
-fn address4(out: &mut Vec<u8>, address: Ipv4Addr) {
-    for (place, byte) in address.octets().into_iter().enumerate() {
-        if place > 0 {
-            out.push(b'.');
-        }
-        decimal(out, byte);
-    }
-}
-
 /// `, length 5`, if it is known.
-pub(super) fn length(out: &mut Vec<u8>, length: Option<impl Into<u32>>) {
+pub(super) fn length(out: &mut Vec<u8>, length: Option<impl Into<u64>>) {
     if let Some(length) = length {
         text(out, ", length ");
         decimal(out, length);

@@ -8,7 +8,7 @@ use crate::{
     packet::Packet,
     socket_names,
     world::owners::Owner,
-    write::{escape, push},
+    write::{decimal, escape, push},
 };
 
 const INDENT: &str = "    ";
@@ -148,9 +148,12 @@ fn write_kind(details: &SocketDetails, out: &mut Vec<u8>) {
 /// `python3[4242]`, and how many processes more have it open.
 pub fn write_owner(owner: &Owner, out: &mut Vec<u8>) {
     escape(owner.comm.bytes(), out);
-    push(out, format_args!("[{}]", owner.pid));
+    out.push(b'[');
+    decimal(out, owner.pid);
+    out.push(b']');
     if owner.others > 0 {
-        push(out, format_args!("+{}", owner.others));
+        out.push(b'+');
+        decimal(out, owner.others);
     }
 }
 

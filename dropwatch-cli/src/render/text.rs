@@ -6,15 +6,16 @@ use super::{
     Render, details,
     fields::{Field, Side},
     place::write_place,
+    rendered::Rendered,
     sources::Sources,
     stack_text::StackText,
 };
 use crate::{
     cli::StackMode,
-    drop::{Context, Direction, Drop},
+    drop::{Context, Direction, Drop, Socket},
     packet::Packet,
     protocol, socket_names,
-    write::{decimal, escape, pad_left, pad_right, push},
+    write::{decimal, escape, pad_left, pad_right, push, text},
 };
 
 /// Shown in place of what is not known.
@@ -31,8 +32,8 @@ pub struct Text {
     stacks: Option<StackText>,
     palette: Palette,
     needs_packet: bool,
-    /// A field that is being put together, to know its width.
-    field: Vec<u8>,
+    places: Rendered<u64>,
+    owners: Rendered<Socket>,
 }
 
 /// How to show drops as text.
@@ -97,13 +98,15 @@ impl Text {
             details: config.details,
             stacks: config.stack.map(|mode| StackText::new(mode, palette.dimmed)),
             palette,
-            field: Vec::new(),
+            places: Rendered::new(),
+            owners: Rendered::new(),
         }
     }
 
-    /// Puts a field together.
-    fn field(&mut self, field: Field, drop: &Drop, packet: &Packet) {
-        let Self { sources, field: out, .. } = self;
+    /// Appends a field.
+    fn field(&mut self, field: Field, drop: &Drop, packet: &Packet, out: &mut Vec<u8>) {
+        let Self { sources, places, owners, .. } = self;
+        let start = out.len();
         // A packet of a network has headers, even where they are not known.
         let hidden = packet.is_empty() && drop.protocol != Some(0);
         let known = match field {
@@ -146,7 +149,11 @@ impl Text {
             Field::Proto => name(out, drop.protocol.map(protocol::name).as_deref()),
             Field::Len => number(out, drop.len),
             Field::Location => {
-                write_place(&sources.symbols.frame(drop.location), out);
+                let symbols = &mut sources.symbols;
+                let places = places.of_edition(symbols.edition());
+                places.write(&drop.location, out, |out| {
+                    write_place(&symbols.frame(drop.location), out);
+                });
                 Some(())
             }
             Field::Flow => {
@@ -190,11 +197,17 @@ impl Text {
                     sources.world.write_cgroup(id, out);
                 }
             }),
-            Field::Owner => owner(out, drop, sources),
+            Field::Owner => {
+                if let Some(socket) = &drop.socket {
+                    let owners = owners.of_edition(sources.world.edition(drop.boot_ns));
+                    owners.write(socket, out, |out| owner(out, socket, sources));
+                }
+                Some(())
+            }
         };
         match known {
-            None => out.extend(UNKNOWN.as_bytes()),
-            Some(()) if out.is_empty() => out.extend(NONE.as_bytes()),
+            None => text(out, UNKNOWN),
+            Some(()) if out.len() == start => text(out, NONE),
             Some(()) => {}
         }
     }
@@ -206,7 +219,9 @@ impl Render for Text {
         push(out, format_args!("{style}"));
         for (index, field) in self.columns.iter().enumerate() {
             let is_last = index + 1 == self.columns.len();
-            put(field.heading().as_bytes(), *field, is_last, out);
+            let start = out.len();
+            text(out, field.heading());
+            align(start, *field, is_last, out);
         }
         push(out, format_args!("{style:#}\n"));
     }
@@ -215,14 +230,14 @@ impl Render for Text {
         let packet = if self.needs_packet { drop.packet() } else { Packet::default() };
         for index in 0..self.columns.len() {
             let field = self.columns[index];
-            self.field.clear();
-            self.field(field, drop, &packet);
             let style = self.palette.of(field, drop);
             if style != Style::new() {
                 push(out, format_args!("{style}"));
             }
             let is_last = index + 1 == self.columns.len();
-            put(&self.field, field, is_last, out);
+            let start = out.len();
+            self.field(field, drop, &packet, out);
+            align(start, field, is_last, out);
             if style != Style::new() {
                 push(out, format_args!("{style:#}"));
             }
@@ -241,12 +256,12 @@ impl Render for Text {
     }
 }
 
-/// Puts a field into its column; the last one needs no filling up.
-fn put(text: &[u8], field: Field, is_last: bool, out: &mut Vec<u8>) {
+/// Fills up the column of the field that begins at `start`; the last one needs no filling up.
+fn align(start: usize, field: Field, is_last: bool, out: &mut Vec<u8>) {
     match (field.side(), is_last) {
-        (Side::Right, _) => pad_left(text, field.width(), out),
-        (Side::Left, false) => pad_right(text, field.width(), out),
-        (Side::Left, true) => out.extend(text),
+        (Side::Right, _) => pad_left(out, start, field.width()),
+        (Side::Left, false) => pad_right(out, start, field.width()),
+        (Side::Left, true) => {}
     }
     if !is_last {
         out.push(b' ');
@@ -259,7 +274,7 @@ fn number(out: &mut Vec<u8>, number: Option<u32>) -> Option<()> {
 }
 
 fn name(out: &mut Vec<u8>, name: Option<&str>) -> Option<()> {
-    out.extend(name?.as_bytes());
+    text(out, name?);
     Some(())
 }
 
@@ -314,12 +329,12 @@ fn full_socket(drop: &Drop, write: impl FnOnce(&crate::drop::FullSocket)) -> Opt
     Some(())
 }
 
-/// Empty where no process has the socket open.
-fn owner(out: &mut Vec<u8>, drop: &Drop, sources: &mut Sources) -> Option<()> {
-    let Some(socket) = &drop.socket else { return Some(()) };
-    if socket.details.as_ref()?.full.as_ref()?.inode.is_some() {
-        let owner = sources.world.owner(socket)?;
-        details::write_owner(&owner, out);
+/// Nothing where no process has the socket open.
+fn owner(out: &mut Vec<u8>, socket: &Socket, sources: &mut Sources) {
+    let full = socket.details.as_ref().and_then(|details| details.full.as_ref());
+    match (full, sources.world.owner(socket)) {
+        (Some(full), _) if full.inode.is_none() => {}
+        (_, Some(owner)) => details::write_owner(&owner, out),
+        (_, None) => text(out, UNKNOWN),
     }
-    Some(())
 }

@@ -27,6 +27,10 @@ use crate::{
     write::{decimal, escape, push},
 };
 
+/// How long what is known is taken for true without asking again, in nanoseconds between drops.
+/// What was looked up is kept for seconds anyway, but what is unknown may be known soon.
+const EDITION_NS: u64 = 20_000_000;
+
 /// What is known of the machine.
 pub struct World {
     /// Who owns sockets.
@@ -39,6 +43,15 @@ pub struct World {
     pub cgroups: Cgroups,
     /// What users are called.
     pub users: Users,
+    edition: Edition,
+}
+
+/// See [`World::edition`].
+#[derive(Default)]
+struct Edition {
+    number: u64,
+    /// The boot time of the drop with which it began.
+    since: u64,
 }
 
 /// What a world knows that does not change.
@@ -77,6 +90,7 @@ impl World {
             interfaces: Interfaces::new(netns::own(), now()),
             cgroups: Cgroups::of_running_kernel(now()),
             users: Users::of_machine(now()),
+            edition: Edition::default(),
         }
     }
 
@@ -93,7 +107,25 @@ impl World {
             interfaces: Interfaces::fixed(facts.interfaces),
             cgroups: Cgroups::fixed(facts.cgroups),
             users: Users::fixed(facts.users),
+            edition: Edition::default(),
         }
+    }
+
+    /// For a drop at this boot time in nanoseconds, a number that is another one when what was
+    /// known of the world for earlier ones is no longer to be taken for true. It saves asking
+    /// for each of many drops, and asking costs at least a look at the clock.
+    pub fn edition(&mut self, boot_ns: u64) -> u64 {
+        let Edition { number, since } = &mut self.edition;
+        if boot_ns.abs_diff(*since) >= EDITION_NS {
+            *number += 1;
+            *since = boot_ns;
+        }
+        *number
+    }
+
+    /// To be called when the world has been told what it did not know: begins a new edition.
+    pub fn renew(&mut self) {
+        self.edition.number += 1;
     }
 
     /// The process that has the socket open.

@@ -8,18 +8,17 @@
 mod packet;
 mod socket;
 mod stack;
+mod value;
 
-use serde::Serialize;
-
-use super::{Render, sources::Sources};
+use super::{Render, rendered::Rendered, sources::Sources};
 use crate::{
-    drop::{Context, Device, Direction, Drop, Name, Stack},
-    protocol, socket_names, stacks,
-    write::escape,
+    drop::{Context, Device, Direction, Drop},
+    protocol, socket_names,
+    write::text,
 };
-use packet::PacketJson;
-use socket::SocketJson;
-use stack::FrameJson;
+use socket::SocketNames;
+use stack::Frames;
+use value::{Plain, Quoted, Value, With, members, object};
 
 /// Version of the schema.
 const VERSION: u8 = 1;
@@ -27,12 +26,22 @@ const VERSION: u8 = 1;
 /// The JSON format.
 pub struct Json {
     sources: Sources,
+    reasons: Rendered<u32>,
+    places: Rendered<Place>,
+    sockets: SocketNames,
+    frames: Frames,
 }
 
 impl Json {
     /// The format, with the sources of the names in it.
     pub fn new(sources: Sources) -> Self {
-        Self { sources }
+        Self {
+            sources,
+            reasons: Rendered::new(),
+            places: Rendered::new(),
+            sockets: SocketNames::default(),
+            frames: Frames::default(),
+        }
     }
 }
 
@@ -40,8 +49,35 @@ impl Render for Json {
     fn heading(&mut self, _: &mut Vec<u8>) {}
 
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
-        // Writing to memory does not fail, nor do these types.
-        let _ = serde_json::to_writer(&mut *out, &DropJson::new(drop, &mut self.sources));
+        let Self { sources, reasons, places, sockets, frames } = self;
+        let packet = drop.packet();
+        let edition = sources.world.edition(drop.boot_ns);
+        let (reasons, places) = (reasons.of_edition(edition), places.of_edition(edition));
+        object! {
+            "version": VERSION,
+            "time": Quoted(|out| sources.clock.write_rfc3339(drop.boot_ns, out)),
+            "reason": With(|out| write_reason(drop.reason, reasons, sources, out)),
+            "location": With(|out| frames.write(drop.location, &mut sources.symbols, out)),
+            "cpu": drop.cpu,
+            "context": drop.context.map(Context::name).map(Plain),
+            "task": object! {
+                "pid": drop.tgid,
+                "tid": drop.pid,
+                "comm": drop.comm.as_ref(),
+                "interrupted": drop.context.map(|context| context != Context::Task),
+            },
+            "protocol": drop.protocol.map(|raw| named(raw, protocol::known(raw))),
+            "len": drop.len,
+            ..With(|out| {
+                let place = Place::of(drop);
+                places.write(&place, out, |out| place.write(sources, out));
+            }),
+            "direction": drop.direction().map(Direction::name).map(Plain),
+            "packet": (!packet.is_empty()).then(|| With(|out| packet::write(&packet, drop, out))),
+            "socket": With(|out| sockets.write(drop.socket.as_ref(), edition, sources, out)),
+            "stack": With(|out| frames.write_stack(drop, &mut sources.symbols, out)),
+        }
+        .write(out);
         out.push(b'\n');
     }
 
@@ -50,136 +86,67 @@ impl Render for Json {
     }
 }
 
-#[derive(Serialize)]
-struct DropJson {
-    version: u8,
-    time: String,
-    reason: Option<ReasonJson>,
-    location: FrameJson,
-    cpu: u32,
-    context: Option<&'static str>,
-    task: TaskJson,
-    protocol: Option<Named<u16>>,
-    len: Option<u32>,
-    device: Option<DeviceJson>,
-    input: Option<InputJson>,
-    netns: Option<NetnsJson>,
-    direction: Option<&'static str>,
-    packet: Option<PacketJson>,
-    socket: Option<SocketJson>,
-    stack: Option<Vec<FrameJson>>,
+fn write_reason(
+    reason: Option<u32>,
+    rendered: &mut Rendered<u32>,
+    sources: &mut Sources,
+    out: &mut Vec<u8>,
+) {
+    let Some(raw) = reason else { return text(out, "null") };
+    rendered.write(&raw, out, |out| {
+        let reasons = &mut sources.reasons;
+        // Asking for the name reads those of modules where that is due.
+        let name = reasons.name(raw).to_owned();
+        object! {
+            "raw": raw,
+            "name": reasons.get(raw).map(|_| name.as_str()),
+            "subsystem": reasons.subsystem(raw),
+        }
+        .write(out);
+    });
 }
 
-#[derive(Serialize)]
-struct ReasonJson {
-    raw: u32,
-    name: Option<String>,
-    subsystem: Option<String>,
+/// Where a packet was: what many drops have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    device: Option<Device>,
+    /// The device that it came in by.
+    input: Option<u32>,
+    netns: Option<u32>,
 }
 
-#[derive(Serialize)]
-struct TaskJson {
-    pid: u32,
-    tid: u32,
-    comm: Option<String>,
-    interrupted: Option<bool>,
-}
+impl Place {
+    fn of(drop: &Drop) -> Self {
+        let input = drop.iif.filter(|&index| index != 0);
+        Self { device: drop.device, input, netns: drop.netns }
+    }
 
-#[derive(Serialize)]
-struct DeviceJson {
-    name: String,
-    index: u32,
-    #[serde(rename = "type")]
-    kind: Named<u16>,
-}
-
-#[derive(Serialize)]
-struct InputJson {
-    index: u32,
-    name: Option<String>,
-}
-
-#[derive(Serialize)]
-struct NetnsJson {
-    inode: u32,
-    name: Option<String>,
+    /// Appends the members that tell it.
+    fn write(&self, sources: &mut Sources, out: &mut Vec<u8>) {
+        let world = &mut sources.world;
+        let device = self.device.as_ref();
+        let input = self.input.and_then(|index| world.interface(self.netns, index, device));
+        let netns = self.netns.and_then(|inode| world.netns(inode));
+        members!(
+            out,
+            "device": device.map(|device| object! {
+                "name": &device.name,
+                "index": device.index,
+                "type": named(device.kind, socket_names::device(device.kind)),
+            }),
+            "input": self.input.map(|index| object! {
+                "index": index,
+                "name": input.as_ref(),
+            }),
+            "netns": self.netns.map(|inode| object! {
+                "inode": inode,
+                "name": netns.as_deref(),
+            }),
+        );
+    }
 }
 
 /// A number, and its name where it has one.
-#[derive(Serialize)]
-struct Named<T> {
-    raw: T,
-    name: Option<&'static str>,
-}
-
-impl DropJson {
-    fn new(drop: &Drop, sources: &mut Sources) -> Self {
-        let mut time = Vec::with_capacity(30);
-        sources.clock.write_rfc3339(drop.boot_ns, &mut time);
-        let packet = drop.packet();
-        Self {
-            version: VERSION,
-            time: text(time),
-            reason: drop.reason.map(|raw| reason(raw, sources)),
-            location: FrameJson(sources.symbols.frame(drop.location)),
-            cpu: drop.cpu,
-            context: drop.context.map(Context::name),
-            task: TaskJson {
-                pid: drop.tgid,
-                tid: drop.pid,
-                comm: drop.comm.as_ref().map(name),
-                interrupted: drop.context.map(|context| context != Context::Task),
-            },
-            protocol: drop.protocol.map(|raw| Named { raw, name: protocol::known(raw) }),
-            len: drop.len,
-            device: drop.device.as_ref().map(device),
-            input: drop.iif.filter(|&index| index != 0).map(|index| InputJson {
-                index,
-                name: sources
-                    .world
-                    .interface(drop.netns, index, drop.device.as_ref())
-                    .map(|it| name(&it)),
-            }),
-            netns: drop.netns.map(|inode| NetnsJson { inode, name: sources.world.netns(inode) }),
-            direction: drop.direction().map(Direction::name),
-            packet: (!packet.is_empty()).then(|| PacketJson::new(&packet, drop)),
-            socket: drop.socket.as_ref().map(|socket| SocketJson::new(socket, sources)),
-            stack: stack(drop, sources),
-        }
-    }
-}
-
-fn reason(raw: u32, sources: &mut Sources) -> ReasonJson {
-    let reasons = &mut sources.reasons;
-    // Asking for the name reads those of modules where that is due.
-    let name = reasons.name(raw).to_owned();
-    ReasonJson {
-        raw,
-        name: reasons.get(raw).is_some().then_some(name),
-        subsystem: reasons.subsystem(raw).map(str::to_owned),
-    }
-}
-
-fn device(device: &Device) -> DeviceJson {
-    let kind = Named { raw: device.kind, name: socket_names::device(device.kind) };
-    DeviceJson { name: name(&device.name), index: device.index, kind }
-}
-
-fn stack(drop: &Drop, sources: &mut Sources) -> Option<Vec<FrameJson>> {
-    let Some(Stack::Addresses(addresses)) = &drop.stack else { return None };
-    let symbols = &mut sources.symbols;
-    let frames = stacks::of_drop(addresses, drop.location, symbols);
-    Some(frames.iter().map(|&address| FrameJson(symbols.frame(address))).collect())
-}
-
-/// A name as text shows it.
-fn name(name: &Name) -> String {
-    let mut out = Vec::with_capacity(16);
-    escape(name.bytes(), &mut out);
-    text(out)
-}
-
-/// What was written as text.
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_default()
+fn named<T: Value>(raw: T, name: Option<&'static str>) -> impl Value {
+    object! { "raw": raw, "name": name.map(Plain) }
 }

@@ -2,91 +2,78 @@
 
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use super::{
+    named,
+    value::{Hex, Value, With, object},
+};
+use crate::{
+    drop::Socket,
+    render::{rendered::Rendered, sources::Sources},
+    socket_names,
+    write::text,
+};
 
-use super::{Named, name};
-use crate::{drop::Socket, render::sources::Sources, socket_names, world::owners::Owner};
-
-#[derive(Serialize)]
-pub struct SocketJson {
-    address: String,
-    /// Whether it was to receive the packet; otherwise the packet belongs to it.
-    receiver: bool,
-    family: Option<Named<u16>>,
-    #[serde(rename = "type")]
-    kind: Option<Named<u16>>,
-    protocol: Option<Named<u16>>,
-    state: Option<Named<u8>>,
-    local: Option<EndJson>,
-    remote: Option<EndJson>,
-    cookie: Option<u64>,
-    inode: Option<u64>,
-    uid: Option<u32>,
-    user: Option<String>,
-    cgroup: Option<CgroupJson>,
-    owner: Option<OwnerJson>,
+/// Writes sockets, and keeps the names in them.
+pub struct SocketNames {
+    rendered: Rendered<Socket>,
 }
 
-#[derive(Serialize)]
-struct EndJson {
-    address: String,
-    port: u16,
-}
-
-#[derive(Serialize)]
-struct CgroupJson {
-    id: u64,
-    path: Option<String>,
-}
-
-#[derive(Serialize)]
-struct OwnerJson {
-    pid: u32,
-    comm: String,
-    others: u32,
-}
-
-impl SocketJson {
-    pub fn new(socket: &Socket, sources: &mut Sources) -> Self {
-        let details = socket.details.as_ref();
-        let full = details.and_then(|details| details.full.as_ref());
-        let is_ip = details.is_some_and(|details| details.local.is_some());
-        Self {
-            address: format!("{:#x}", socket.address),
-            receiver: socket.receiver,
-            family: details.map(|it| named(it.family, socket_names::family(it.family))),
-            kind: full.map(|it| named(it.kind, socket_names::kind(it.kind))),
-            protocol: full.map(|it| {
-                // Other families have numbers of their own.
-                let name = socket_names::protocol(it.protocol).filter(|_| is_ip);
-                named(it.protocol, name)
-            }),
-            state: details.map(|it| named(it.state, socket_names::state(it.state))),
-            local: details.and_then(|it| it.local).map(end),
-            remote: details
-                .and_then(|it| it.remote)
-                .filter(|it| !it.ip().is_unspecified())
-                .map(end),
-            cookie: details.and_then(|it| it.cookie),
-            inode: full.and_then(|it| it.inode),
-            uid: full.map(|it| it.uid),
-            user: full.and_then(|it| sources.world.user(it.uid)),
-            cgroup: full
-                .and_then(|it| it.cgroup)
-                .map(|id| CgroupJson { id, path: sources.world.cgroup(id) }),
-            owner: sources.world.owner(socket).map(|it| owner(&it)),
-        }
+impl Default for SocketNames {
+    fn default() -> Self {
+        Self { rendered: Rendered::new() }
     }
 }
 
-fn named<T>(raw: T, name: Option<&'static str>) -> Named<T> {
-    Named { raw, name }
+impl SocketNames {
+    /// Appends what is known of a socket.
+    pub fn write(
+        &mut self,
+        socket: Option<&Socket>,
+        edition: u64,
+        sources: &mut Sources,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(socket) = socket else { return text(out, "null") };
+        self.rendered.of_edition(edition).write(socket, out, |out| write(socket, sources, out));
+    }
 }
 
-fn end(end: SocketAddr) -> EndJson {
-    EndJson { address: end.ip().to_string(), port: end.port() }
+fn write(socket: &Socket, sources: &mut Sources, out: &mut Vec<u8>) {
+    let details = socket.details.as_ref();
+    let full = details.and_then(|details| details.full.as_ref());
+    let is_ip = details.is_some_and(|details| details.local.is_some());
+    // Other families have protocols of their own.
+    let protocol = |number| socket_names::protocol(number).filter(|_| is_ip);
+    let remote = details.and_then(|it| it.remote).filter(|it| !it.ip().is_unspecified());
+    let world = &mut sources.world;
+    object! {
+        "address": Hex(socket.address),
+        // Whether it was to receive the packet; otherwise the packet belongs to it.
+        "receiver": socket.receiver,
+        "family": details.map(|it| named(it.family, socket_names::family(it.family))),
+        "type": full.map(|it| named(it.kind, socket_names::kind(it.kind))),
+        "protocol": full.map(|it| named(it.protocol, protocol(it.protocol))),
+        "state": details.map(|it| named(it.state, socket_names::state(it.state))),
+        "local": details.and_then(|it| it.local).map(end),
+        "remote": remote.map(end),
+        "cookie": details.and_then(|it| it.cookie),
+        "inode": full.and_then(|it| it.inode),
+        "uid": full.map(|it| it.uid),
+        "user": full.and_then(|it| world.user(it.uid)).as_deref(),
+        "cgroup": With(|out: &mut Vec<u8>| {
+            let id = full.and_then(|it| it.cgroup);
+            let path = id.and_then(|id| world.cgroup(id));
+            id.map(|id| object! { "id": id, "path": path.as_deref() }).write(out);
+        }),
+        "owner": world.owner(socket).as_ref().map(|owner| object! {
+            "pid": owner.pid,
+            "comm": &owner.comm,
+            "others": owner.others,
+        }),
+    }
+    .write(out);
 }
 
-fn owner(owner: &Owner) -> OwnerJson {
-    OwnerJson { pid: owner.pid, comm: name(&owner.comm), others: owner.others }
+fn end(end: SocketAddr) -> impl Value {
+    object! { "address": end.ip(), "port": end.port() }
 }

@@ -2,43 +2,68 @@
 
 use std::rc::Rc;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use super::value::{Array, Hex, Value, object};
+use crate::{
+    drop::{Drop, Stack},
+    render::rendered::Rendered,
+    stacks,
+    symbols::{Frame, Inlined, Symbols},
+    write::text,
+};
 
-use crate::symbols::{Frame, Inlined};
+/// Writes frames and stacks, and keeps them.
+pub struct Frames {
+    frames: Rendered<u64>,
+    stacks: Rendered<Vec<u64>>,
+}
 
-/// A frame, shared with all that show it.
-pub struct FrameJson(pub Rc<Frame>);
-
-impl Serialize for FrameJson {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Frame { address, symbol } = &*self.0;
-        let symbol = symbol.as_ref();
-        let source = symbol.and_then(|symbol| symbol.source.as_ref());
-        let mut frame = serializer.serialize_struct("FrameJson", 7)?;
-        frame.serialize_field("address", &format_args!("{address:#x}"))?;
-        frame.serialize_field("symbol", &symbol.map(|symbol| &symbol.name))?;
-        frame.serialize_field("offset", &symbol.map(|symbol| symbol.offset))?;
-        frame.serialize_field("module", &symbol.and_then(|symbol| symbol.module.as_ref()))?;
-        frame.serialize_field("file", &source.map(|source| &source.file))?;
-        frame.serialize_field("line", &source.and_then(|source| source.line))?;
-        let inlined: Vec<_> =
-            symbol.iter().flat_map(|symbol| &symbol.inlined).map(inlined).collect();
-        frame.serialize_field("inlined", &inlined)?;
-        frame.end()
+impl Default for Frames {
+    fn default() -> Self {
+        Self { frames: Rendered::new(), stacks: Rendered::new() }
     }
 }
 
-#[derive(Serialize)]
-struct InlinedJson<'a> {
-    symbol: &'a str,
-    file: Option<&'a str>,
-    line: Option<u32>,
+impl Frames {
+    /// Appends what is known of an address.
+    pub fn write(&mut self, address: u64, symbols: &mut Symbols, out: &mut Vec<u8>) {
+        let frames = self.frames.of_edition(symbols.edition());
+        frames.write(&address, out, |out| symbols.frame(address).write(out));
+    }
+
+    /// Appends the frames of a drop's stack.
+    pub fn write_stack(&mut self, drop: &Drop, symbols: &mut Symbols, out: &mut Vec<u8>) {
+        let Some(Stack::Addresses(addresses)) = &drop.stack else { return text(out, "null") };
+        let addresses = stacks::of_drop(addresses, drop.location, symbols);
+        let stacks = self.stacks.of_edition(symbols.edition());
+        stacks.write(addresses, out, |out| {
+            Array(addresses.iter().map(|&address| symbols.frame(address))).write(out);
+        });
+    }
 }
 
-fn inlined(Inlined { name, source }: &Inlined) -> InlinedJson<'_> {
-    InlinedJson {
-        symbol: name,
-        file: source.as_ref().map(|source| source.file.as_str()),
-        line: source.as_ref().and_then(|source| source.line),
+impl Value for Rc<Frame> {
+    fn write(self, out: &mut Vec<u8>) {
+        let Frame { address, symbol } = &*self;
+        let symbol = symbol.as_ref();
+        let source = symbol.and_then(|symbol| symbol.source.as_ref());
+        object! {
+            "address": Hex(*address),
+            "symbol": symbol.map(|symbol| symbol.name.as_str()),
+            "offset": symbol.map(|symbol| symbol.offset as u64),
+            "module": symbol.and_then(|symbol| symbol.module.as_deref()),
+            "file": source.map(|source| source.file.as_str()),
+            "line": source.and_then(|source| source.line),
+            "inlined": Array(symbol.iter().flat_map(|symbol| &symbol.inlined).map(inlined)),
+        }
+        .write(out);
+    }
+}
+
+fn inlined(Inlined { name, source }: &Inlined) -> impl Value {
+    let source = source.as_ref();
+    object! {
+        "symbol": name.as_str(),
+        "file": source.map(|source| source.file.as_str()),
+        "line": source.and_then(|source| source.line),
     }
 }
