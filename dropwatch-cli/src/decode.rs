@@ -31,9 +31,17 @@ pub enum Malformed {
 pub fn decode(bytes: &[u8]) -> Result<Drop, Malformed> {
     let (fixed, addresses) =
         bytes.split_at_checked(size_of::<DropRecord>()).ok_or(Malformed::Truncated)?;
-    // SAFETY: there are as many bytes as the struct has, read without asking for alignment, and
-    // any bits make a valid struct of integers.
-    let record = unsafe { fixed.as_ptr().cast::<DropRecord>().read_unaligned() };
+    let start = fixed.as_ptr().cast::<DropRecord>();
+    let copy;
+    let record = if start.is_aligned() {
+        // SAFETY: there are as many bytes as the struct has, aligned as it is, which are borrowed
+        // for as long, and any bits make a valid struct of integers.
+        unsafe { &*start }
+    } else {
+        // SAFETY: as above, but read without asking for alignment. In the ring it never is so.
+        copy = unsafe { start.read_unaligned() };
+        &copy
+    };
     let has = |flag| record.flags & flag != 0;
     let packet = &record.packet;
     Ok(Drop {

@@ -1,10 +1,16 @@
 //! A dropped packet, decoded.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    hash::{Hash, Hasher},
+    net::{IpAddr, SocketAddr},
+};
 
 use dropwatch_common::record::{COMM_LEN, PACKET_LEN};
 
-use crate::packet::{Packet, Snapshot};
+use crate::{
+    packet::{Packet, Snapshot},
+    write::{escape, short},
+};
 
 /// One drop. A field that the kernel could not give is none, never a made-up value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +150,7 @@ impl Context {
 }
 
 /// A network device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its name, which is unique in its network namespace.
     pub name: Name,
@@ -155,7 +161,7 @@ pub struct Device {
 }
 
 /// A socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
     /// Kernel address of the `struct sock`.
     pub address: u64,
@@ -166,8 +172,15 @@ pub struct Socket {
     pub details: Option<SocketDetails>,
 }
 
+impl Hash for Socket {
+    /// By its address, which hardly two share.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address.hash(state);
+    }
+}
+
 /// What all sockets have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketDetails {
     /// Its family, an `AF_*`.
     pub family: u16,
@@ -184,7 +197,7 @@ pub struct SocketDetails {
 }
 
 /// What full sockets have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FullSocket {
     /// Its type, a `SOCK_*`.
     pub kind: u16,
@@ -264,9 +277,24 @@ impl Name {
         Self { bytes: name.to_le_bytes(), len: len as u8 }
     }
 
-    /// The name's bytes, and zeros up to the length of the field.
-    pub(crate) fn field(&self) -> &[u8; COMM_LEN] {
-        &self.bytes
+    /// Whether it is of printable ASCII without quotes and backslashes, which stands for itself
+    /// wherever it is written.
+    pub(crate) fn is_plain(&self) -> bool {
+        let odd = |&byte: &u8| {
+            (byte != 0) & ((byte < b' ') | (byte > b'~') | (byte == b'"') | (byte == b'\\'))
+        };
+        // All of the field, since that is done at once.
+        !self.bytes.iter().fold(false, |any, byte| any | odd(byte))
+    }
+
+    /// Appends a name that stands for itself.
+    pub(crate) fn write_plain(&self, out: &mut Vec<u8>) {
+        short(out, &self.bytes, self.len.into());
+    }
+
+    /// Appends it as text, escaped.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if self.is_plain() { self.write_plain(out) } else { escape(self.bytes(), out) }
     }
 
     /// The name's bytes.

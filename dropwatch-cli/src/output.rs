@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -24,7 +24,7 @@ use tokio::{
 use crate::stop::Stop;
 
 /// A chunk this large is sent off even while more drops are waiting.
-pub const CHUNK_SIZE: usize = 64 << 10;
+pub const CHUNK_SIZE: usize = 128 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
@@ -42,6 +42,7 @@ pub struct Output {
     sender: Sender<Chunk>,
     ended: oneshot::Receiver<io::Result<()>>,
     shown: Shown,
+    spare: Spare,
     hang_up: Option<AsyncFd<OwnedFd>>,
 }
 
@@ -71,6 +72,26 @@ impl Shown {
     }
 }
 
+/// Chunks that have been written, to be filled again: to get new memory for each would cost more
+/// than what is put into it.
+#[derive(Clone, Debug, Default)]
+struct Spare(Arc<Mutex<Vec<Chunk>>>);
+
+impl Spare {
+    fn take(&self) -> Chunk {
+        self.0.lock().ok().and_then(|mut chunks| chunks.pop()).unwrap_or_default()
+    }
+
+    fn put(&self, mut chunk: Chunk) {
+        chunk.text.clear();
+        chunk.ends.clear();
+        // Where the other thread has panicked, nobody takes them any more.
+        if let Ok(mut chunks) = self.0.lock() {
+            chunks.push(chunk);
+        }
+    }
+}
+
 impl Output {
     /// Starts the thread that writes.
     ///
@@ -81,11 +102,13 @@ impl Output {
         let (end, ended) = oneshot::channel();
         let shown = Shown::default();
         let count = shown.clone();
+        let spare = Spare::default();
+        let written = spare.clone();
         thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || {
                 // Nobody waits for the result where writing was abandoned.
-                let _ = end.send(write_all(receiver, &count));
+                let _ = end.send(write_all(receiver, &count, &written));
             })
             .context("cannot start a thread for the output")?;
         // A regular file cannot be watched, and does not hang up either.
@@ -93,7 +116,12 @@ impl Output {
         // SAFETY: the descriptor is a copy that the result owns.
         let watch = |fd| unsafe { AsyncFd::register_with_interest(fd, Interest::ERROR) };
         let hang_up = hang_up.and_then(|fd| watch(fd).ok());
-        Ok(Self { sender, ended, shown, hang_up })
+        Ok(Self { sender, ended, shown, spare, hang_up })
+    }
+
+    /// An empty chunk.
+    pub fn chunk(&self) -> Chunk {
+        self.spare.take()
     }
 
     /// Waits until there is room for a chunk. None when the writer has ended.
@@ -139,11 +167,12 @@ impl Output {
     }
 }
 
-fn write_all(mut chunks: Receiver<Chunk>, shown: &Shown) -> io::Result<()> {
+fn write_all(mut chunks: Receiver<Chunk>, shown: &Shown, spare: &Spare) -> io::Result<()> {
     // Without the buffer of `io::stdout`, which hides how much of a chunk was written.
     let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     while let Some(chunk) = chunks.blocking_recv() {
         write(&mut stdout, &chunk, shown)?;
+        spare.put(chunk);
     }
     Ok(())
 }
@@ -164,4 +193,52 @@ fn write(stdout: &mut impl Write, chunk: &Chunk, shown: &Shown) -> io::Result<()
         counted = whole;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a few bytes at a time, and then no more.
+    struct Slow {
+        taken: Vec<u8>,
+        most: usize,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(7).min(self.most - self.taken.len());
+            self.taken.extend(&bytes[..len]);
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_drop_counts_once_all_of_it_is_written() {
+        let text = b"first\nsecond\n    below\nthird\n".to_vec();
+        let chunk = Chunk { ends: vec![6, 23, 29], text };
+        for (most, expected) in [(5, 0), (6, 1), (22, 1), (23, 2), (28, 2), (29, 3)] {
+            let (mut slow, shown) = (Slow { taken: Vec::new(), most }, Shown::default());
+            let written = write(&mut slow, &chunk, &shown);
+            assert_eq!(written.is_ok(), most == chunk.text.len());
+            assert_eq!(slow.taken, chunk.text[..most]);
+            assert_eq!(shown.get(), expected);
+        }
+    }
+
+    #[test]
+    fn chunks_are_filled_again() {
+        let spare = Spare::default();
+        let mut chunk = spare.take();
+        chunk.text.resize(1000, b'x');
+        chunk.ends.push(1000);
+        spare.put(chunk);
+        let again = spare.take();
+        assert!(again.text.is_empty() && again.ends.is_empty() && again.text.capacity() >= 1000);
+        assert_eq!(spare.take().text.capacity(), 0);
+    }
 }

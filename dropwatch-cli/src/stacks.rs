@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::symbols::Symbols;
 
 /// So many distinct stacks are remembered, a few MB. Beyond that numbering goes on, and stacks
@@ -11,7 +13,7 @@ const REMEMBERED: usize = 10_000;
 /// Numbers for stacks, from 1 on. Two stacks share a number only if all their frames are equal.
 #[derive(Debug, Default)]
 pub struct Stacks {
-    numbers: HashMap<Box<[u64]>, u64>,
+    numbers: HashMap<Box<[u64]>, u64, RandomState>,
     last: u64,
 }
 

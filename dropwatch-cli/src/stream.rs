@@ -143,12 +143,13 @@ impl<'a> Stream<'a> {
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
     fn next_chunk(&mut self) -> (Chunk, bool) {
-        let Self { reader, render, limit, rendered, malformed, .. } = self;
-        let mut chunk = Chunk::default();
+        let Self { reader, render, output, limit, rendered, malformed } = self;
+        let mut chunk = output.chunk();
         let empty = reader.drain(|record| {
-            match decode(record) {
+            // Not moved out of the result, as that would copy it.
+            match &decode(record) {
                 Ok(drop) => {
-                    render.drop(&drop, &mut chunk.text);
+                    render.drop(drop, &mut chunk.text);
                     chunk.ends.push(chunk.text.len());
                     *rendered += 1;
                 }

@@ -6,12 +6,13 @@ mod packets;
 #[expect(dead_code, reason = "modules of the kernel are tested elsewhere")]
 mod support;
 
-use std::{env, fs, path::Path};
+use std::{env, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use dropwatch::{
     cli::StackMode,
     clock::Clock,
     decode::decode,
+    drop::Name,
     kernel::{btf::Btf, reasons::Reasons},
     render::{
         Render,
@@ -21,7 +22,7 @@ use dropwatch::{
         text::{Text, TextConfig},
     },
     symbols::{Frame, Inlined, SourceLine, Symbol, Symbols},
-    world::World,
+    world::{Facts, World, netns::NetnsName, owners::Owner},
 };
 use dropwatch_common::record::{
     DeviceRecord, DropRecord, FLAG_CGROUP, FLAG_COMM, FLAG_CONTEXT, FLAG_DEVICE, FLAG_FULL_SOCKET,
@@ -37,6 +38,8 @@ use support::{file, kernels};
 const BOOT: i64 = 1_795_446_245_000_000_000;
 const UDP: u64 = 0xffff_ffff_81c2_3a41;
 const OVS: u64 = 0xffff_ffff_c0a1_4e10;
+/// Ends in a byte that is not of UTF-8.
+const HOSTILE: &[u8] = b"\"\\\x1b\n\t\xe2\x80\xa8\xc3\xa4\xff";
 const NOWHERE: u64 = 0xffff_ffff_8100_1234;
 
 fn schema() -> Value {
@@ -274,6 +277,63 @@ fn a_wrong_line_is_not_as_the_schema_says() {
     assert!(!validator.is_valid(&bad));
 }
 
+/// Where everything has a name that is meant to do harm.
+fn hostile() -> Sources {
+    let owner = Owner { pid: 7, comm: Name::of_field(name(HOSTILE)), others: 3 };
+    let symbol = |address, name: &str| {
+        let name = name.to_owned();
+        let source = Some(SourceLine { file: name.clone(), line: None });
+        let inlined = vec![Inlined { name: name.clone(), source: source.clone() }];
+        let module = Some(name.clone());
+        Frame { address, symbol: Some(Symbol { name, offset: 1, module, source, inlined }) }
+    };
+    let text = str::from_utf8(&HOSTILE[..HOSTILE.len() - 1]).expect("UTF-8");
+    Sources {
+        symbols: Symbols::of_frames([UDP, OVS].map(|address| symbol(address, text))),
+        world: World::fixed(Facts {
+            owners: vec![((12_345, 0xffff_8881_0984_9800), owner)],
+            namespaces: vec![(4_026_531_840, NetnsName::Named(HOSTILE.to_vec()))],
+            interfaces: vec![((4_026_531_840, 3), Name::of_field(name(HOSTILE)))],
+            cgroups: vec![(1, OsStr::from_bytes(HOSTILE).into())],
+            users: vec![(1000, HOSTILE.to_vec())],
+        }),
+        ..sources()
+    }
+}
+
+#[test]
+fn hostile_names_arrive_whole() {
+    let (validator, mut json) = (validator(), Json::new(hostile()));
+    let mut record = record(&packets::samples()[0]);
+    record.comm = name(HOSTILE);
+    (record.device.name, record.device.skb_iif) = (name(HOSTILE), 3);
+    let bytes = bytes_of(&record, &[UDP, OVS]);
+    let first = line(&mut json, &bytes);
+    assert_eq!(line(&mut json, &bytes), first, "the same when it has been written before");
+    assert_valid(&validator, &first);
+    let drop: Value = serde_json::from_str(&first).expect("JSON");
+    // As text shows them; and as they are, where JSON can.
+    let shown = "\"\\\\\\u{1b}\\n\\t\\u{2028}\u{e4}\\xff";
+    let whole = "\"\\\u{1b}\n\t\u{2028}\u{e4}\u{fffd}";
+    let text = whole.trim_end_matches('\u{fffd}');
+    for (at, expected) in [
+        ("/task/comm", shown),
+        ("/device/name", shown),
+        ("/input/name", shown),
+        ("/netns/name", whole),
+        ("/socket/user", whole),
+        ("/socket/cgroup/path", whole),
+        ("/socket/owner/comm", shown),
+        ("/location/symbol", text),
+        ("/location/module", text),
+        ("/location/file", text),
+        ("/stack/1/inlined/0/symbol", text),
+        ("/stack/1/inlined/0/file", text),
+    ] {
+        assert_eq!(drop.pointer(at).and_then(Value::as_str), Some(expected), "{at}");
+    }
+}
+
 /// Any record: noise, and often headers that lead further.
 fn noise(random: &mut impl FnMut() -> usize, samples: &[Sample]) -> Vec<u8> {
     let depth = if random().is_multiple_of(8) { random() % (MAX_STACK_DEPTH + 1) } else { 0 };
@@ -301,14 +361,16 @@ fn noise(random: &mut impl FnMut() -> usize, samples: &[Sample]) -> Vec<u8> {
 #[test]
 fn any_record_can_be_written() {
     let (validator, samples) = (validator(), packets::samples());
-    let mut json = Json::new(sources());
+    let mut json = Json::new(hostile());
     let config = TextConfig {
         columns: Field::ALL.to_vec(),
         details: true,
         stack: Some(StackMode::Once),
         color: false,
     };
-    let mut text = Text::new(sources(), config);
+    // The names of functions are the kernel's own, and text shows them as they are.
+    let text_sources = Sources { symbols: sources().symbols, ..hostile() };
+    let mut text = Text::new(text_sources, config);
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = || {
         seed ^= seed << 13;

@@ -147,8 +147,8 @@ fn whole_way(bencher: Bencher<'_, '_>, mut format: impl Render, records: &[Recor
     bencher.counter(ItemsCount::new(records.len())).bench_local(|| {
         out.clear();
         for record in records {
-            if let Ok(drop) = decode(black_box(record.bytes())) {
-                format.drop(&drop, &mut out);
+            if let Ok(drop) = &decode(black_box(record.bytes())) {
+                format.drop(drop, &mut out);
             }
         }
         black_box(&out);

@@ -23,6 +23,7 @@ use dropwatch::{
     cli::StackMode,
     clock::Clock,
     decode::decode,
+    drop::Drop,
     kernel::{
         btf::Btf,
         layout,
@@ -34,12 +35,14 @@ use dropwatch::{
     render::{
         Render,
         fields::Field,
+        json::Json,
         sources::Sources,
         text::{Text, TextConfig},
     },
     symbols::Symbols,
     world::World,
 };
+use serde_json::Value;
 
 /// The kernel that `split_btf` takes modules for.
 const VERSION: &str = "6.12";
@@ -96,15 +99,9 @@ pub fn record(bytes: &[u8]) -> bool {
     let Ok(drop) = decode(bytes) else { return false };
     let stack = [None, Some(StackMode::Once), Some(StackMode::Full)][usize::from(how % 3)];
     let (color, details) = (how & 0x80 != 0, how & 0x40 != 0);
-    let reasons = Reasons::of_trace_event(&[(3, "NO_SOCKET".to_owned())]);
-    let sources = Sources {
-        reasons,
-        symbols: Symbols::none(),
-        clock: Clock::fixed(0),
-        world: World::nothing(),
-    };
+    as_json(&drop);
     let columns = if details { Field::ALL } else { Field::DEFAULT }.to_vec();
-    let mut text = Text::new(sources, TextConfig { columns, details, stack, color });
+    let mut text = Text::new(sources(), TextConfig { columns, details, stack, color });
     let mut out = Vec::new();
     text.drop(&drop, &mut out);
     let first = out.len();
@@ -124,6 +121,36 @@ pub fn record(bytes: &[u8]) -> bool {
         assert!(details || stack.is_some() || below.is_empty(), "{text:?}");
     }
     true
+}
+
+/// A line of JSON, and the same one when its names have been written before.
+fn as_json(drop: &Drop) {
+    let mut json = Json::new(sources());
+    let mut out = Vec::new();
+    json.drop(drop, &mut out);
+    let first = out.len();
+    json.drop(drop, &mut out);
+    let (line, again) = out.split_at(first);
+    assert_eq!(line, again);
+    let text = str::from_utf8(line).expect("UTF-8").strip_suffix('\n').expect("a whole line");
+    assert!(!text.contains(char::is_control), "{text:?}");
+    let value: Value = serde_json::from_str(text).expect("JSON");
+    // No member is there twice, and each is written as it would be from its value.
+    let sorted = |text: &str| {
+        let mut characters: Vec<_> = text.chars().collect();
+        characters.sort_unstable();
+        characters
+    };
+    assert_eq!(sorted(&value.to_string()), sorted(text));
+}
+
+fn sources() -> Sources {
+    Sources {
+        reasons: Reasons::of_trace_event(&[(3, "NO_SOCKET".to_owned())]),
+        symbols: Symbols::none(),
+        clock: Clock::fixed(0),
+        world: World::nothing(),
+    }
 }
 
 /// Bytes as those of a packet, behind five that say how it lay in the skb: which offsets are set,

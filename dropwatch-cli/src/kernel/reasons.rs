@@ -188,7 +188,7 @@ impl Reasons {
 
     /// The name to show for a raw reason: `subsystem/number` where it has none.
     pub fn name(&mut self, raw: u32) -> &str {
-        if !self.reasons.contains_key(&raw) && split(raw).0 != CORE {
+        if split(raw).0 != CORE && !self.reasons.contains_key(&raw) {
             self.search_modules_again();
         }
         match self.reasons.get(&raw) {

@@ -8,7 +8,7 @@ use crate::{
     packet::Packet,
     socket_names,
     world::owners::Owner,
-    write::{decimal, escape, push},
+    write::{decimal, push},
 };
 
 const INDENT: &str = "    ";
@@ -38,7 +38,7 @@ fn write_device(drop: &Drop, sources: &mut Sources, out: &mut Vec<u8>) {
     push(out, format_args!("{INDENT}device: "));
     match &drop.device {
         Some(Device { name, index, kind }) => {
-            escape(name.bytes(), out);
+            name.write(out);
             push(
                 out,
                 format_args!(" (index {index}, {})", or_number(socket_names::device(*kind), kind)),
@@ -99,7 +99,7 @@ fn write_context(drop: &Drop, out: &mut Vec<u8>) {
     let verb = if context == Context::Task { "in" } else { "interrupted" };
     push(out, format_args!(", {verb} "));
     match &drop.comm {
-        Some(comm) => escape(comm.bytes(), out),
+        Some(comm) => comm.write(out),
         None => out.extend(UNKNOWN.as_bytes()),
     }
     push(out, format_args!(" (pid {}, tid {})\n", drop.tgid, drop.pid));
@@ -147,7 +147,7 @@ fn write_kind(details: &SocketDetails, out: &mut Vec<u8>) {
 
 /// `python3[4242]`, and how many processes more have it open.
 pub fn write_owner(owner: &Owner, out: &mut Vec<u8>) {
-    escape(owner.comm.bytes(), out);
+    owner.comm.write(out);
     out.push(b'[');
     decimal(out, owner.pid);
     out.push(b']');

@@ -4,6 +4,8 @@ use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 use foldhash::fast::RandomState;
 
+use crate::write::few;
+
 /// Most bytes that are kept for one format and kind of text.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -37,7 +39,7 @@ impl<K: Eq + Hash> Rendered<K> {
         Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
     {
         if let Some(text) = self.texts.get(key) {
-            return out.extend_from_slice(text);
+            return few(out, text);
         }
         let start = out.len();
         write(out);

@@ -2,13 +2,13 @@
 
 use anstyle::Style;
 
-use super::place::write_place;
+use super::{place::write_place, rendered::Rendered};
 use crate::{
     cli::StackMode,
     drop::Stack,
     stacks::{self, Stacks},
     symbols::{Frame, SourceLine, Symbols},
-    write::push,
+    write::{decimal, push, text},
 };
 
 /// Writes stacks, each distinct one with a number.
@@ -16,12 +16,14 @@ pub struct StackText {
     mode: StackMode,
     style: Style,
     stacks: Stacks,
+    /// The frames of stacks by their numbers.
+    frames: Rendered<u64>,
 }
 
 impl StackText {
     /// Has not written any stack yet.
     pub fn new(mode: StackMode, style: Style) -> Self {
-        Self { mode, style, stacks: Stacks::default() }
+        Self { mode, style, stacks: Stacks::default(), frames: Rendered::new() }
     }
 
     /// Appends a stack, or which one it is the same as.
@@ -39,14 +41,20 @@ impl StackText {
         };
         let frames = stacks::of_drop(addresses, location, symbols);
         let (number, new) = self.stacks.number(frames);
-        if !new && self.mode == StackMode::Once {
-            push(out, format_args!("    {style}stack #{number}, as above{style:#}\n"));
+        let seen = !new && self.mode == StackMode::Once;
+        push(out, format_args!("    {style}"));
+        text(out, "stack #");
+        decimal(out, number);
+        text(out, if seen { ", as above" } else { ":" });
+        push(out, format_args!("{style:#}\n"));
+        if seen {
             return;
         }
-        push(out, format_args!("    {style}stack #{number}:{style:#}\n"));
-        for &address in frames {
-            write_frame(&symbols.frame(address), style, out);
-        }
+        self.frames.of_edition(symbols.edition()).write(&number, out, |out| {
+            for &address in frames {
+                write_frame(&symbols.frame(address), style, out);
+            }
+        });
     }
 }
 

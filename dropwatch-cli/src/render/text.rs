@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     cli::StackMode,
-    drop::{Context, Direction, Drop, Socket},
+    drop::{Context, Direction, Drop},
     packet::Packet,
     protocol, socket_names,
-    write::{decimal, escape, pad_left, pad_right, push, text},
+    write::{decimal, few, pad_left, pad_right, push, text},
 };
 
 /// Shown in place of what is not known.
@@ -31,9 +31,11 @@ pub struct Text {
     details: bool,
     stacks: Option<StackText>,
     palette: Palette,
+    color: bool,
     needs_packet: bool,
     places: Rendered<u64>,
-    owners: Rendered<Socket>,
+    /// By the address and the inode of the socket.
+    owners: Rendered<(u64, u64)>,
 }
 
 /// How to show drops as text.
@@ -98,17 +100,23 @@ impl Text {
             details: config.details,
             stacks: config.stack.map(|mode| StackText::new(mode, palette.dimmed)),
             palette,
+            color: config.color,
             places: Rendered::new(),
             owners: Rendered::new(),
         }
     }
 
-    /// Appends a field.
-    fn field(&mut self, field: Field, drop: &Drop, packet: &Packet, out: &mut Vec<u8>) {
+    /// Appends a field; `hidden` where there is a packet that is not known.
+    fn field(
+        &mut self,
+        field: Field,
+        drop: &Drop,
+        packet: &Packet,
+        hidden: bool,
+        out: &mut Vec<u8>,
+    ) {
         let Self { sources, places, owners, .. } = self;
         let start = out.len();
-        // A packet of a network has headers, even where they are not known.
-        let hidden = packet.is_empty() && drop.protocol != Some(0);
         let known = match field {
             Field::Flow
             | Field::Packet
@@ -197,13 +205,7 @@ impl Text {
                     sources.world.write_cgroup(id, out);
                 }
             }),
-            Field::Owner => {
-                if let Some(socket) = &drop.socket {
-                    let owners = owners.of_edition(sources.world.edition(drop.boot_ns));
-                    owners.write(socket, out, |out| owner(out, socket, sources));
-                }
-                Some(())
-            }
+            Field::Owner => owner(out, drop, owners, sources),
         };
         match known {
             None => text(out, UNKNOWN),
@@ -228,17 +230,19 @@ impl Render for Text {
 
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
         let packet = if self.needs_packet { drop.packet() } else { Packet::default() };
+        // A packet of a network has headers, even where they are not known.
+        let hidden = packet.is_empty() && drop.protocol != Some(0);
         for index in 0..self.columns.len() {
             let field = self.columns[index];
-            let style = self.palette.of(field, drop);
-            if style != Style::new() {
+            let is_last = index + 1 == self.columns.len();
+            let style = if self.color { self.palette.of(field, drop) } else { Style::new() };
+            if self.color {
                 push(out, format_args!("{style}"));
             }
-            let is_last = index + 1 == self.columns.len();
             let start = out.len();
-            self.field(field, drop, &packet, out);
+            self.field(field, drop, &packet, hidden, out);
             align(start, field, is_last, out);
-            if style != Style::new() {
+            if self.color {
                 push(out, format_args!("{style:#}"));
             }
         }
@@ -274,7 +278,7 @@ fn number(out: &mut Vec<u8>, number: Option<u32>) -> Option<()> {
 }
 
 fn name(out: &mut Vec<u8>, name: Option<&str>) -> Option<()> {
-    text(out, name?);
+    few(out, name?.as_bytes());
     Some(())
 }
 
@@ -282,10 +286,10 @@ fn comm(out: &mut Vec<u8>, drop: &Drop) -> Option<()> {
     let comm = drop.comm.as_ref()?;
     if is_interrupted(drop) {
         out.push(b'[');
-        escape(comm.bytes(), out);
+        comm.write(out);
         out.push(b']');
     } else {
-        escape(comm.bytes(), out);
+        comm.write(out);
     }
     Some(())
 }
@@ -298,7 +302,7 @@ fn came_in_by(drop: &Drop) -> Option<u32> {
 fn iface(out: &mut Vec<u8>, drop: &Drop, sources: &mut Sources) -> Option<()> {
     match &drop.device {
         Some(device) => {
-            escape(device.name.bytes(), out);
+            device.name.write(out);
             Some(())
         }
         None => input(out, drop, sources),
@@ -329,12 +333,20 @@ fn full_socket(drop: &Drop, write: impl FnOnce(&crate::drop::FullSocket)) -> Opt
     Some(())
 }
 
-/// Nothing where no process has the socket open.
-fn owner(out: &mut Vec<u8>, socket: &Socket, sources: &mut Sources) {
-    let full = socket.details.as_ref().and_then(|details| details.full.as_ref());
-    match (full, sources.world.owner(socket)) {
-        (Some(full), _) if full.inode.is_none() => {}
-        (_, Some(owner)) => details::write_owner(&owner, out),
-        (_, None) => text(out, UNKNOWN),
-    }
+/// Empty where no process has the socket open.
+fn owner(
+    out: &mut Vec<u8>,
+    drop: &Drop,
+    rendered: &mut Rendered<(u64, u64)>,
+    sources: &mut Sources,
+) -> Option<()> {
+    let Some(socket) = &drop.socket else { return Some(()) };
+    let Some(inode) = socket.details.as_ref()?.full.as_ref()?.inode else { return Some(()) };
+    let world = &mut sources.world;
+    let rendered = rendered.of_edition(world.edition(drop.boot_ns));
+    rendered.write(&(socket.address, inode), out, |out| match world.owner(socket) {
+        Some(owner) => details::write_owner(&owner, out),
+        None => text(out, UNKNOWN),
+    });
+    Some(())
 }

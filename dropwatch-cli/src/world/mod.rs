@@ -190,7 +190,7 @@ impl World {
         out: &mut Vec<u8>,
     ) {
         match self.interface(netns, index, device) {
-            Some(name) => escape(name.bytes(), out),
+            Some(name) => name.write(out),
             None => push(out, format_args!("if{index}")),
         }
     }

@@ -29,6 +29,26 @@ pub fn short<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N], len: usize) {
     out.truncate(end);
 }
 
+/// Appends what is a few bytes long, as names are: in two pieces of the same length, which
+/// overlap, where a copy of any length would cost more than what it copies.
+#[inline]
+pub fn few(out: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        4..8 => overlapping::<4>(out, bytes),
+        8..16 => overlapping::<8>(out, bytes),
+        16..=32 => overlapping::<16>(out, bytes),
+        _ => out.extend_from_slice(bytes),
+    }
+}
+
+#[inline(always)]
+fn overlapping<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        short(out, first, bytes.len() - N);
+        out.extend_from_slice(last);
+    }
+}
+
 /// Fills up with blanks what stands from `start` on, up to a width.
 pub fn pad_right(out: &mut Vec<u8>, start: usize, width: usize) {
     blanks(width.saturating_sub(shown(&out[start..])), out);
@@ -44,7 +64,7 @@ pub fn pad_left(out: &mut Vec<u8>, start: usize, width: usize) {
 }
 
 fn blanks(count: usize, out: &mut Vec<u8>) {
-    const BLANKS: [u8; 64] = [b' '; 64];
+    const BLANKS: [u8; 32] = [b' '; 32];
     if count <= BLANKS.len() {
         short(out, &BLANKS, count);
     } else {
@@ -75,6 +95,36 @@ pub fn escape(name: &[u8], out: &mut Vec<u8>) {
         }
         for byte in chunk.invalid() {
             push(out, format_args!("\\x{byte:02x}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_bytes_are_whole() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for len in 0..bytes.len() {
+            let mut out = vec![0xff];
+            few(&mut out, &bytes[..len]);
+            assert_eq!(out[1..], bytes[..len]);
+        }
+    }
+
+    #[test]
+    fn columns_are_filled_up() {
+        for (text, width) in
+            [("", 3), ("ab", 3), ("abc", 3), ("abcd", 3), ("\u{e4}b", 4), ("a", 90)]
+        {
+            let (mut right, mut left) = (b"before ".to_vec(), b"before ".to_vec());
+            right.extend(text.bytes());
+            left.extend(text.bytes());
+            pad_right(&mut right, 7, width);
+            pad_left(&mut left, 7, width);
+            assert_eq!(right, format!("before {text:<width$}").as_bytes());
+            assert_eq!(left, format!("before {text:>width$}").as_bytes());
         }
     }
 }

@@ -38,7 +38,14 @@ const HEX: [[u8; 2]; 256] = {
 #[inline]
 pub fn decimal(out: &mut Vec<u8>, number: impl Into<u64>) {
     let number = number.into();
-    if number < 1000 { below_thousand(out, number) } else { large(out, number) }
+    if number < 1000 {
+        below_thousand(out, number);
+    } else if number < 1_000_000 {
+        below_thousand(out, number / 1000);
+        three(out, number % 1000);
+    } else {
+        large(out, number);
+    }
 }
 
 #[inline]
@@ -50,11 +57,12 @@ fn below_thousand(out: &mut Vec<u8>, number: u64) {
 }
 
 fn large(out: &mut Vec<u8>, number: u64) {
-    if number >= 1_000_000 {
-        large(out, number / 1000);
+    if number < 1_000_000_000 {
+        below_thousand(out, number / 1_000_000);
     } else {
-        below_thousand(out, number / 1000);
+        decimal(out, number / 1_000_000);
     }
+    three(out, number / 1000 % 1000);
     three(out, number % 1000);
 }
 
@@ -86,11 +94,20 @@ pub fn hex(out: &mut Vec<u8>, number: impl Into<u64>) {
 
 /// Appends two hexadecimal digits for each byte.
 pub fn hex_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let begin = out.len();
-    out.resize(begin + 2 * bytes.len(), 0);
-    let (places, _) = out[begin..].as_chunks_mut();
-    for (place, byte) in places.iter_mut().zip(bytes) {
-        *place = pair(*byte);
+    const LANES: usize = 16;
+    let (chunks, rest) = bytes.as_chunks::<LANES>();
+    out.reserve(2 * bytes.len());
+    for chunk in chunks {
+        // Without tables, so that many bytes are done at a time.
+        let digit = |nibble: u8| nibble + b'0' + (b'a' - b'9' - 1) * u8::from(nibble > 9);
+        let mut digits = [[0; 2]; LANES];
+        for (pair, byte) in digits.iter_mut().zip(chunk) {
+            *pair = [digit(byte >> 4), digit(byte & 0xf)];
+        }
+        out.extend_from_slice(digits.as_flattened());
+    }
+    for byte in rest {
+        out.extend_from_slice(&pair(*byte));
     }
 }
 

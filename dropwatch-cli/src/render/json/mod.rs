@@ -10,6 +10,8 @@ mod socket;
 mod stack;
 mod value;
 
+use std::hash::{Hash, Hasher};
+
 use super::{Render, rendered::Rendered, sources::Sources};
 use crate::{
     drop::{Context, Device, Direction, Drop},
@@ -107,12 +109,21 @@ fn write_reason(
 }
 
 /// Where a packet was: what many drops have in common.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
     device: Option<Device>,
     /// The device that it came in by.
     input: Option<u32>,
     netns: Option<u32>,
+}
+
+impl Hash for Place {
+    /// By numbers that hardly two share.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let device = self.device.map_or(0, |device| device.index);
+        (u64::from(device) << 32 | u64::from(self.netns.unwrap_or(0))).hash(state);
+        self.input.unwrap_or(0).hash(state);
+    }
 }
 
 impl Place {

@@ -34,9 +34,16 @@ impl Frames {
     pub fn write_stack(&mut self, drop: &Drop, symbols: &mut Symbols, out: &mut Vec<u8>) {
         let Some(Stack::Addresses(addresses)) = &drop.stack else { return text(out, "null") };
         let addresses = stacks::of_drop(addresses, drop.location, symbols);
-        let stacks = self.stacks.of_edition(symbols.edition());
+        let edition = symbols.edition();
+        let (frames, stacks) = (self.frames.of_edition(edition), self.stacks.of_edition(edition));
         stacks.write(addresses, out, |out| {
-            Array(addresses.iter().map(|&address| symbols.frame(address))).write(out);
+            let mut lead = b'[';
+            for &address in addresses {
+                out.push(lead);
+                lead = b',';
+                frames.write(&address, out, |out| symbols.frame(address).write(out));
+            }
+            text(out, if lead == b'[' { "[]" } else { "]" });
         });
     }
 }

@@ -5,13 +5,24 @@ use std::net::IpAddr;
 use crate::{
     drop::Name,
     packet::Mac,
-    write::{address, decimal, escape, hex, hex_bytes, short, text},
+    write::{address, decimal, escape, few, hex, hex_bytes, text},
 };
 
 /// What can stand behind the name of a member.
 pub trait Value {
     /// Appends it.
     fn write(self, out: &mut Vec<u8>);
+
+    /// Appends it behind a name; `null` is that name with a null behind.
+    #[inline(always)]
+    fn write_member(self, name: &str, null: &str, out: &mut Vec<u8>)
+    where
+        Self: Sized,
+    {
+        let _ = null;
+        text(out, name);
+        self.write(out);
+    }
 }
 
 /// An object with these members, which is a [`Value`]. The values are worked out when it is
@@ -30,8 +41,12 @@ macro_rules! object {
 /// Appends members behind others of an object.
 macro_rules! members {
     ($out:expr, $name:literal: $value:expr $(, $($rest:tt)*)?) => {
-        $crate::write::text($out, concat!(",\"", $name, "\":"));
-        $crate::render::json::value::Value::write($value, $out);
+        $crate::render::json::value::Value::write_member(
+            $value,
+            concat!(",\"", $name, "\":"),
+            concat!(",\"", $name, "\":null"),
+            $out,
+        );
         $crate::render::json::value::members!($out, $($($rest)*)?);
     };
     ($out:expr, ..$value:expr $(, $($rest:tt)*)?) => {
@@ -76,6 +91,14 @@ impl<T: Value> Value for Option<T> {
             None => text(out, "null"),
         }
     }
+
+    #[inline(always)]
+    fn write_member(self, name: &str, null: &str, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.write_member(name, null, out),
+            None => text(out, null),
+        }
+    }
 }
 
 macro_rules! numbers {
@@ -101,7 +124,7 @@ impl Value for bool {
 impl Value for Plain<&str> {
     #[inline]
     fn write(self, out: &mut Vec<u8>) {
-        Quoted(|out| text(out, self.0)).write(out);
+        Quoted(|out| few(out, self.0.as_bytes())).write(out);
     }
 }
 
@@ -189,13 +212,8 @@ impl Value for &str {
 impl Value for &Name {
     #[inline]
     fn write(self, out: &mut Vec<u8>) {
-        let field = self.field();
-        let odd = |odd, &byte: &u8| odd | (!is_plain(byte) & (byte != 0));
-        if !field.iter().fold(false, odd) {
-            out.push(b'"');
-            short(out, field, self.bytes().len());
-            out.push(b'"');
-            return;
+        if self.is_plain() {
+            return Quoted(|out| self.write_plain(out)).write(out);
         }
         let mut shown = Vec::new();
         escape(self.bytes(), &mut shown);
