@@ -51,13 +51,13 @@ fn overlapping<const N: usize>(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Fills up with blanks what stands from `start` on, up to a width.
 pub fn pad_right(out: &mut Vec<u8>, start: usize, width: usize) {
-    blanks(width.saturating_sub(shown(&out[start..])), out);
+    blanks(width.saturating_sub(shown(out, start)), out);
 }
 
 /// Puts blanks in front of what stands from `start` on, up to a width.
 pub fn pad_left(out: &mut Vec<u8>, start: usize, width: usize) {
     let end = out.len();
-    let count = width.saturating_sub(shown(&out[start..]));
+    let count = width.saturating_sub(shown(out, start));
     blanks(count, out);
     out.copy_within(start..end, start + count);
     out[start..start + count].fill(b' ');
@@ -72,12 +72,17 @@ fn blanks(count: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// How many characters are shown.
-fn shown(text: &[u8]) -> usize {
-    if text.is_ascii() {
-        return text.len();
+/// How many characters are shown of what stands from `start` on.
+fn shown(out: &[u8], start: usize) -> usize {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let written = &out[start..];
+    let any = |any, word: &[u8; 8]| any | u64::from_ne_bytes(*word);
+    // Eight bytes at a time; the last may begin with some of what stands in front.
+    let bits = written.as_chunks().0.iter().chain(out.last_chunk()).fold(0, any);
+    if bits & HIGH == 0 && out.len() >= size_of::<u64>() {
+        return written.len();
     }
-    str::from_utf8(text).map_or(text.len(), |text| text.chars().count())
+    str::from_utf8(written).map_or(written.len(), |text| text.chars().count())
 }
 
 /// A name as text. A task can call itself anything: what is not printable is escaped, a backslash
