@@ -23,6 +23,8 @@ pub mod ring;
 pub mod stop;
 pub mod stream;
 
+pub mod counts;
+
 pub mod clock;
 pub mod protocol;
 pub mod render;

@@ -6,6 +6,7 @@ pub mod json;
 mod place;
 pub mod sources;
 mod stack_text;
+pub mod table;
 pub mod text;
 
 use crate::{config::Config, drop::Drop};
