@@ -109,7 +109,11 @@ impl Config {
             stack: args.stack,
             count: args.count,
             duration: args.duration.as_deref().map(duration_of_run).transpose()?,
-            buffer_size: if args.summary { MIN_BUFFER_SIZE } else { buffer_size(&args.buffer_size)? },
+            buffer_size: if args.summary {
+                MIN_BUFFER_SIZE
+            } else {
+                buffer_size(&args.buffer_size)?
+            },
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
             columns: match &args.fields {
@@ -181,7 +185,6 @@ impl Config {
         }
         self.filters.check_without_btf()
     }
-
 
     /// Whether processes are shown besides the one that was running: owners of sockets, and who
     /// lives in a network namespace or knows its interfaces.

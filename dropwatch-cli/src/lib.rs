@@ -24,7 +24,6 @@ pub mod ring;
 pub mod stop;
 pub mod stream;
 
-
 pub mod clock;
 pub mod protocol;
 pub mod render;

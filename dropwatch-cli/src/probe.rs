@@ -159,7 +159,13 @@ impl Probe {
             ebpf.take_map("PROCESSORS").context("the program has no counters")?,
         )?;
         let ebpf = Rc::new(RefCell::new(ebpf));
-        Ok(Self { ebpf, tracepoint: kernel.tracepoint, link: None, by_flow: count_by == BY_FLOW, processors })
+        Ok(Self {
+            ebpf,
+            tracepoint: kernel.tracepoint,
+            link: None,
+            by_flow: count_by == BY_FLOW,
+            processors,
+        })
     }
 
     /// The ring of records, and the reader's state; both can be taken once.

@@ -4,9 +4,9 @@ pub mod details;
 pub mod fields;
 pub mod json;
 mod place;
+pub mod plain_table;
 pub mod sources;
 mod stack_text;
-pub mod plain_table;
 pub mod table;
 pub mod text;
 
