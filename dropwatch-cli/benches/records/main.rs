@@ -1,7 +1,8 @@
 //! What a record costs on its way from the ring to the screen: `cargo bench -p dropwatch-cli`.
 //!
 //! An item is a record, or a frame of a stack. The records are those of a thousand drops of many
-//! kinds, see [`traffic`]. `record_to_…` is the whole way: decoded and rendered.
+//! kinds, see [`traffic`]. `record_to_…` is the whole way: decoded, rendered,
+//! and counted for the table at the end.
 
 mod traffic;
 mod world;
@@ -11,6 +12,7 @@ use std::hint::black_box;
 use divan::{Bencher, counter::ItemsCount};
 use dropwatch::{
     cli::StackMode,
+    counts::local::LocalCounts,
     decode::decode,
     drop::Drop,
     render::{
@@ -28,6 +30,9 @@ use world::{sources, symbols};
 const FLOOD: u64 = 600;
 /// Between two drops of a trickle: so many that names are looked up anew for each.
 const TRICKLE: u64 = 50_000_000;
+
+/// Keys of which drops are counted for the table at the end.
+const MAX_KEYS: usize = 10_000;
 
 fn main() {
     divan::main();
@@ -144,11 +149,13 @@ fn render(bencher: Bencher<'_, '_>, mut format: impl Render, records: &[Record])
 
 fn whole_way(bencher: Bencher<'_, '_>, mut format: impl Render, records: &[Record]) {
     let mut out = Vec::new();
+    let mut counts = LocalCounts::new(MAX_KEYS, false);
     bencher.counter(ItemsCount::new(records.len())).bench_local(|| {
         out.clear();
         for record in records {
             if let Ok(drop) = &decode(black_box(record.bytes())) {
                 format.drop(drop, &mut out);
+                counts.add(drop);
             }
         }
         black_box(&out);
