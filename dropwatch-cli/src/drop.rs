@@ -257,8 +257,9 @@ pub enum Stack {
 }
 
 /// A task's or a device's name: up to 16 bytes that need not be text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Name {
+    /// Zero behind the name.
     bytes: [u8; COMM_LEN],
     len: u8,
 }
@@ -304,18 +305,10 @@ impl Name {
     }
 }
 
-/// Of a field all that counts is what is before the first zero byte.
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Name {}
-
 impl Hash for Name {
+    /// As one number, since what is behind the name is zero.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.bytes().hash(state);
+        state.write_u128(u128::from_le_bytes(self.bytes));
     }
 }
 

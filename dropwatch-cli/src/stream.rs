@@ -63,7 +63,7 @@ impl<'a> Stream<'a> {
     }
 
     /// What was counted of the drops that were streamed.
-    pub fn counted(&mut self) -> Snapshot {
+    pub fn counted(&self) -> Snapshot {
         self.counts.snapshot(Counters::default())
     }
 

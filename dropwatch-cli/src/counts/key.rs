@@ -1,6 +1,9 @@
 //! What drops are counted by.
 
-use std::net::IpAddr;
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+};
 
 use crate::drop::Name;
 
@@ -58,7 +61,7 @@ impl By {
 
 /// What drops that are counted together have in common. A part is none where it was not asked
 /// for, or is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Key {
     /// Raw `enum skb_drop_reason`, the subsystem in the high 16 bits.
     pub reason: Option<u32>,
@@ -72,6 +75,23 @@ pub struct Key {
     pub netns: Option<u32>,
     /// Who sent to whom.
     pub flow: Option<Flow>,
+}
+
+impl Hash for Key {
+    /// In few words, as each drop is looked up by its key. An unknown part is like 0.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        let index = self.interface.map_or(0, |interface| interface.index);
+        state.write_u64(self.location.unwrap_or(0));
+        state.write_u64(pair(self.reason.unwrap_or(0), self.netns.unwrap_or(0)));
+        state.write_u64(pair(self.protocol.unwrap_or(0).into(), index));
+        if let Some(name) = self.interface.and_then(|interface| interface.name) {
+            name.hash(state);
+        }
+        if let Some(flow) = self.flow {
+            flow.hash(state);
+        }
+    }
 }
 
 /// A network device.

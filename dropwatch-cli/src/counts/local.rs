@@ -18,43 +18,29 @@ pub struct LocalCounts {
     max_keys: usize,
     by_flow: bool,
     other: u64,
-    /// The key of the last drop, with those like it that came in a row: most do.
-    last: Option<(Key, u64)>,
 }
 
 impl LocalCounts {
     /// Counts by all parts of a key, by flows only where they are asked for.
     pub fn new(max_keys: usize, by_flow: bool) -> Self {
-        Self { counts: HashMap::default(), max_keys, by_flow, other: 0, last: None }
+        Self { counts: HashMap::default(), max_keys, by_flow, other: 0 }
     }
 
     /// Counts a drop.
     pub fn add(&mut self, drop: &Drop) {
         let key = Key::of_drop(drop, self.by_flow);
-        match &mut self.last {
-            Some((last, count)) if *last == key => *count += 1,
-            _ => {
-                self.settle();
-                self.last = Some((key, 1));
-            }
-        }
-    }
-
-    fn settle(&mut self) {
-        let Some((key, count)) = self.last.take() else { return };
         let is_full = self.counts.len() >= self.max_keys;
         match self.counts.get_mut(&key) {
-            Some(counted) => *counted += count,
-            None if is_full => self.other += count,
+            Some(count) => *count += 1,
+            None if is_full => self.other += 1,
             None => {
-                self.counts.insert(key, count);
+                self.counts.insert(key, 1);
             }
         }
     }
 
     /// What was counted.
-    pub fn snapshot(&mut self, counters: Counters) -> Snapshot {
-        self.settle();
+    pub fn snapshot(&self, counters: Counters) -> Snapshot {
         let rows = self.counts.iter().map(|(key, count)| (*key, *count)).collect();
         Snapshot { at: Instant::now(), rows, other: self.other, counters }
     }

@@ -18,7 +18,7 @@ use crate::{
     protocol, socket_names,
     write::text,
 };
-use socket::SocketNames;
+use socket::Sockets;
 use stack::Frames;
 use value::{Plain, Quoted, Value, With, members, object};
 
@@ -30,7 +30,7 @@ pub struct Json {
     sources: Sources,
     reasons: Rendered<u32>,
     places: Rendered<Place>,
-    sockets: SocketNames,
+    sockets: Sockets,
     frames: Frames,
 }
 
@@ -41,7 +41,7 @@ impl Json {
             sources,
             reasons: Rendered::new(),
             places: Rendered::new(),
-            sockets: SocketNames::default(),
+            sockets: Sockets::default(),
             frames: Frames::default(),
         }
     }

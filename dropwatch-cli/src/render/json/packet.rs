@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::value::{Array, HexBytes, Plain, Quoted, Value, With, object};
 use crate::{
-    drop::Drop,
+    drop::{Drop, Headers},
     packet::{
         self, Arp, Icmp, IcmpBody, Ipv4, Ipv6, Link, Network, Packet, Quoted as QuotedPacket, Tcp,
         Transport, Tunnel, TunnelKind, Vlan,
@@ -13,11 +13,11 @@ use crate::{
 
 /// Appends the packet of a drop.
 pub fn write(packet: &Packet, drop: &Drop, out: &mut Vec<u8>) {
-    write_layers(packet, drop.headers.as_ref().map(|headers| HexBytes(headers.bytes())), out);
+    write_layers(packet, drop.headers.as_ref(), out);
 }
 
-/// With the bytes that were captured, from the first header on.
-fn write_layers(packet: &Packet, bytes: Option<HexBytes<'_>>, out: &mut Vec<u8>) {
+/// With the bytes that it is in; those of a packet inside of a tunnel are among the outer ones.
+fn write_layers(packet: &Packet, headers: Option<&Headers>, out: &mut Vec<u8>) {
     let (source_port, destination_port) = packet.ports().unzip();
     let network = packet.network.as_ref();
     let transport = packet.transport.as_ref();
@@ -68,8 +68,8 @@ fn write_layers(packet: &Packet, bytes: Option<HexBytes<'_>>, out: &mut Vec<u8>)
             _ => None,
         }),
         "tunnel": packet.tunnel.as_deref().map(tunnel),
-        // In hexadecimal; those of a packet inside of a tunnel are among the outer ones.
-        "bytes": bytes,
+        // From the first header on.
+        "bytes": headers.map(|it| HexBytes(it.bytes())),
     }
     .write(out);
 }

@@ -13,18 +13,18 @@ use crate::{
     write::text,
 };
 
-/// Writes sockets, and keeps the names in them.
-pub struct SocketNames {
+/// Writes sockets, and keeps what was written of them.
+pub struct Sockets {
     rendered: Rendered<Socket>,
 }
 
-impl Default for SocketNames {
+impl Default for Sockets {
     fn default() -> Self {
         Self { rendered: Rendered::new() }
     }
 }
 
-impl SocketNames {
+impl Sockets {
     /// Appends what is known of a socket.
     pub fn write(
         &mut self,

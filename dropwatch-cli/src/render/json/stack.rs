@@ -56,7 +56,7 @@ impl Value for Rc<Frame> {
         object! {
             "address": Hex(*address),
             "symbol": symbol.map(|symbol| symbol.name.as_str()),
-            "offset": symbol.map(|symbol| symbol.offset as u64),
+            "offset": symbol.map(|symbol| symbol.offset),
             "module": symbol.and_then(|symbol| symbol.module.as_deref()),
             "file": source.map(|source| source.file.as_str()),
             "line": source.and_then(|source| source.line),

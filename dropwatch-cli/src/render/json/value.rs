@@ -114,6 +114,13 @@ macro_rules! numbers {
 
 numbers! { u8 u16 u32 u64 }
 
+impl Value for usize {
+    #[inline]
+    fn write(self, out: &mut Vec<u8>) {
+        decimal(out, self as u64);
+    }
+}
+
 impl Value for bool {
     #[inline]
     fn write(self, out: &mut Vec<u8>) {
