@@ -10,7 +10,7 @@ use dropwatch_common::record::{COMM_LEN, PACKET_LEN};
 
 use crate::{
     packet::{Packet, Snapshot},
-    write::{escape, short},
+    write::{escape, is_plain, short},
 };
 
 /// One drop. A field that the kernel could not give is none, never a made-up value.
@@ -282,11 +282,9 @@ impl Name {
     /// Whether it is of printable ASCII without quotes and backslashes, which stands for itself
     /// wherever it is written.
     pub(crate) fn is_plain(&self) -> bool {
-        let odd = |&byte: &u8| {
-            (byte != 0) & ((byte < b' ') | (byte > b'~') | (byte == b'"') | (byte == b'\\'))
-        };
         // All of the field, since that is done at once.
-        !self.bytes.iter().fold(false, |any, byte| any | odd(byte))
+        let odd = |any, &byte: &u8| any | ((byte != 0) & !is_plain(byte));
+        !self.bytes.iter().fold(false, odd)
     }
 
     /// Appends a name that stands for itself.

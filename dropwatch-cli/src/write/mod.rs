@@ -85,6 +85,13 @@ fn shown(out: &[u8], start: usize) -> usize {
     str::from_utf8(written).map_or(written.len(), |text| text.chars().count())
 }
 
+/// Whether a byte is of printable ASCII that stands for itself between quotes.
+#[inline]
+pub fn is_plain(byte: u8) -> bool {
+    // Without branches, so that many bytes are looked at at a time.
+    (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\')
+}
+
 /// A name as text. A task can call itself anything: what is not printable is escaped, a backslash
 /// too, so that nothing else looks like an escape.
 pub fn escape(name: &[u8], out: &mut Vec<u8>) {

@@ -75,7 +75,7 @@ impl Render for Json {
                 places.write(&place, out, |out| place.write(sources, out));
             }),
             "direction": drop.direction().map(Direction::name).map(Plain),
-            "packet": (!packet.is_empty()).then(|| With(|out| packet::write(&packet, drop, out))),
+            "packet": (!packet.is_empty()).then_some(With(|out| packet::write(&packet, drop, out))),
             "socket": With(|out| sockets.write(drop.socket.as_ref(), edition, sources, out)),
             "stack": With(|out| frames.write_stack(drop, &mut sources.symbols, out)),
         }

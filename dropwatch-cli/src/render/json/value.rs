@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::{
     drop::Name,
     packet::Mac,
-    write::{address, decimal, escape, few, hex, hex_bytes, text},
+    write::{address, decimal, escape, few, hex, hex_bytes, is_plain, text},
 };
 
 /// What can stand behind the name of a member.
@@ -226,11 +226,6 @@ impl Value for &Name {
         escape(self.bytes(), &mut shown);
         str::from_utf8(&shown).unwrap_or_default().write(out);
     }
-}
-
-/// Whether it is printable ASCII and stands for itself.
-fn is_plain(byte: u8) -> bool {
-    (0x20 <= byte) & (byte < 0x7f) & (byte != b'"') & (byte != b'\\')
 }
 
 #[cfg(test)]
