@@ -42,6 +42,8 @@ fn after_long_help() -> String {
 pub enum Command {
     /// List the drop reasons of this kernel, from its own BTF
     ListReasons(ListReasonsArgs),
+    /// Report on recordings, the output of --json, on any machine
+    Report(ReportArgs),
 }
 
 /// Arguments of streaming.
@@ -205,6 +207,62 @@ pub enum ColorMode {
     Always,
     /// Never.
     Never,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Recordings, plain or compressed by gzip or zstd; '-' for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Print the drops, as they were shown when they happened
+    #[arg(long)]
+    pub text: bool,
+
+    /// Print the drops as JSON again
+    #[arg(long, conflicts_with_all = ["text", "folded", "fields", "verbose_packet", "stack"])]
+    pub json: bool,
+
+    /// Print stacks by reason, a line each with a count, as flame graphs are made of
+    #[arg(long, conflicts_with_all = ["text", "fields", "verbose_packet", "stack"])]
+    pub folded: bool,
+
+    /// Write the packets to a capture, which Wireshark and tshark read
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub write: Option<PathBuf>,
+
+    /// Draw the stacks by reason as a flame graph
+    #[arg(long, value_name = "FILE.svg")]
+    pub flamegraph: Option<PathBuf>,
+
+    /// With --text: the columns, separated by commas; `dropwatch --help` explains each
+    #[arg(long, value_name = "FIELDS")]
+    pub fields: Option<String>,
+
+    /// With --text: lines about packet, device, socket and context under each drop
+    #[arg(long)]
+    pub verbose_packet: bool,
+
+    /// With --text: the stacks that were recorded
+    #[arg(
+        short,
+        long,
+        value_name = "MODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "once",
+        hide_possible_values = true
+    )]
+    pub stack: Option<StackMode>,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+
+    /// Which drops to report on.
+    #[command(flatten)]
+    pub filters: FilterArgs,
 }
 
 /// Arguments of `list-reasons`.

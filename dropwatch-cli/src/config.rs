@@ -98,7 +98,11 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-fn fields(text: &str) -> Result<Vec<Field>> {
+/// The columns that the user wants.
+///
+/// # Errors
+/// A [`UsageError`] for one that there is not.
+pub fn fields(text: &str) -> Result<Vec<Field>> {
     let field = |name: &str| {
         let name = name.trim();
         Field::named(name).ok_or_else(|| {
@@ -153,7 +157,8 @@ fn buffer_size(text: &str) -> Result<u32> {
     }
 }
 
-fn color(mode: ColorMode) -> bool {
+/// Whether to use colour on standard output.
+pub fn color(mode: ColorMode) -> bool {
     match mode {
         ColorMode::Always => true,
         ColorMode::Never => false,

@@ -32,6 +32,10 @@ pub mod symbols;
 pub mod world;
 pub(crate) mod write;
 
+pub mod export;
+pub mod recording;
+pub mod report;
+
 pub mod accounting;
 pub mod output;
 

@@ -17,6 +17,7 @@ use dropwatch::{
     preflight, privileges,
     probe::Probe,
     render::{self, sources::Sources},
+    report,
     ring::Reader,
     stop::Stop,
     stream::{Ended, Stream},
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Some(Command::ListReasons(args)) => list_reasons::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         None => trace(&Config::new(&cli.trace)?),
     }
 }
