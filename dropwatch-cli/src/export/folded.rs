@@ -41,9 +41,8 @@ impl Folded {
             key.1 = [].into();
         }
         let line = self.lines.entry(key);
-        let (_, count) = line.or_insert_with_key(|(reason, frames)| {
-            (fold(*reason, frames, sources), 0)
-        });
+        let (_, count) =
+            line.or_insert_with_key(|(reason, frames)| (fold(*reason, frames, sources), 0));
         *count += 1;
     }
 

@@ -101,12 +101,7 @@ impl<W: Write> Pcapng<W> {
     }
 
     /// The number of the interface that the packet was at, which is told to the reader once.
-    fn interface(
-        &mut self,
-        drop: &Drop,
-        link: DataLink,
-        sources: &mut Sources,
-    ) -> Result<u32> {
+    fn interface(&mut self, drop: &Drop, link: DataLink, sources: &mut Sources) -> Result<u32> {
         let input = drop.iif.filter(|&index| index != 0);
         let index = drop.device.map(|device| device.index).or(input);
         let is_ethernet = link == DataLink::ETHERNET;

@@ -6,10 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{Patterns, interface::Interface, netns::Netns, range::Range};
 use crate::{
-    config::UsageError,
-    drop::Drop,
-    kernel::reasons::Reason,
-    packet::Packet,
+    config::UsageError, drop::Drop, kernel::reasons::Reason, packet::Packet,
     render::sources::Sources,
 };
 
@@ -43,10 +40,9 @@ impl Patterns {
         let number = |number: Option<u64>| {
             move |range: &Range| number.is_some_and(|it| (range[0]..=range[1]).contains(&it))
         };
-        let address =
-            |address: Option<IpAddr>| move |network: &super::address::Network| {
-                address.is_some_and(|it| network.has(it))
-            };
+        let address = |address: Option<IpAddr>| {
+            move |network: &super::address::Network| address.is_some_and(|it| network.has(it))
+        };
         let (source, destination) = (packet.source(), packet.destination());
         let (sport, dport) = packet.ports().map(|(one, other)| (one.into(), other.into())).unzip();
         self.passes_reason(drop, sources)
@@ -63,9 +59,7 @@ impl Patterns {
             && self.port.admit(|range| number(sport)(range) || number(dport)(range))
             && self.source.admit(address(source))
             && self.destination.admit(address(destination))
-            && self.host.admit(|network| {
-                address(source)(network) || address(destination)(network)
-            })
+            && self.host.admit(|network| address(source)(network) || address(destination)(network))
     }
 
     fn passes_reason(&self, drop: &Drop, sources: &mut Sources) -> bool {

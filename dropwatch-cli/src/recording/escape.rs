@@ -61,7 +61,10 @@ mod tests {
             seed ^= seed << 17;
             seed >> 8
         };
-        let alphabet = [0, b'a', b'\\', b'\n', b' ', b'"', b'\'', 0x1b, 0x7f, 0xc3, 0xa4, 0xff, b'u', b'{', b'}'];
+        let alphabet = [
+            0, b'a', b'\\', b'\n', b' ', b'"', b'\'', 0x1b, 0x7f, 0xc3, 0xa4, 0xff, b'u', b'{',
+            b'}',
+        ];
         for _ in 0..20_000 {
             let len = random() as usize % 16;
             let name: Vec<u8> =
@@ -75,7 +78,18 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stays() {
-        for text in ["\\", "a\\q", "\\x", "\\x1", "\\xg1", "\\u{", "\\u{110000}", "\\u{d800}", "\\xé", "\\é"] {
+        for text in [
+            "\\",
+            "a\\q",
+            "\\x",
+            "\\x1",
+            "\\xg1",
+            "\\u{",
+            "\\u{110000}",
+            "\\u{d800}",
+            "\\xé",
+            "\\é",
+        ] {
             assert_eq!(unescape(text), text.as_bytes(), "{text}");
         }
     }

@@ -13,9 +13,7 @@ use serde::Deserialize;
 
 use super::{escape::unescape, hex};
 use crate::{
-    drop::{
-        Context, Device, Drop, FullSocket, Headers, Name, Socket, SocketDetails, Stack,
-    },
+    drop::{Context, Device, Drop, FullSocket, Headers, Name, Socket, SocketDetails, Stack},
     symbols::{Frame, Inlined, SourceLine, Symbol},
     world::owners::Owner,
 };
@@ -284,11 +282,8 @@ impl SocketLine {
     fn into_socket(self, names: &mut Names) -> Result<Socket, String> {
         names.user = self.user;
         names.cgroup = self.cgroup.as_ref().and_then(|it| it.path.clone());
-        names.owner = self.owner.map(|it| Owner {
-            pid: it.pid,
-            comm: name(&it.comm),
-            others: it.others,
-        });
+        names.owner =
+            self.owner.map(|it| Owner { pid: it.pid, comm: name(&it.comm), others: it.others });
         let full = self.kind.map(|kind| FullSocket {
             kind: kind.raw,
             protocol: self.protocol.map_or(0, |it| it.raw),

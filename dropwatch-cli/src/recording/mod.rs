@@ -12,9 +12,9 @@ use std::{
 
 use anyhow::{Result, bail};
 
+use crate::drop::Drop;
 use crate::render::sources::Sources;
 use line::{Names, Recorded};
-use crate::drop::Drop;
 
 /// No drop is as long; what is longer is no recording.
 const MAX_LINE: usize = 1 << 20;

@@ -30,7 +30,8 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead>> {
         Box::new(stdin())
     } else {
         let shown = path.display();
-        let file = File::open(path).with_context(|| format!("cannot open the recording {shown}"))?;
+        let file =
+            File::open(path).with_context(|| format!("cannot open the recording {shown}"))?;
         if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
             bail!("{shown} is a folder; name the recording, the output of `dropwatch --json`");
         }
@@ -49,7 +50,9 @@ fn decompressed(raw: Box<dyn Read>) -> Result<Box<dyn BufRead>> {
         return Ok(Box::new(BufReader::with_capacity(BUFFER_SIZE, Frames::new(raw))));
     }
     if let Some((_, command)) = OTHERS.iter().find(|(magic, _)| begin.starts_with(magic)) {
-        bail!("it is compressed in a way that only others read: {command} FILE | dropwatch report -");
+        bail!(
+            "it is compressed in a way that only others read: {command} FILE | dropwatch report -"
+        );
     }
     Ok(Box::new(raw))
 }
