@@ -25,8 +25,23 @@ use crate::stop::Stop;
 
 /// A chunk this large is sent off even while more drops are waiting.
 pub const CHUNK_SIZE: usize = 64 << 10;
+/// So are so many drops, also where they make no text.
+pub const CHUNK_DROPS: usize = 4 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
+
+/// Writes to standard output at once. False where nobody reads any more.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(text: &[u8]) -> Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot write to standard output"),
+    }
+}
 
 /// Text on its way out, and the drops in it.
 #[derive(Debug, Default)]
@@ -163,5 +178,7 @@ fn write(stdout: &mut impl Write, chunk: &Chunk, shown: &Shown) -> io::Result<()
         shown.add((whole - counted) as u64);
         counted = whole;
     }
+    // Drops without text are shown elsewhere.
+    shown.add((chunk.ends.len() - counted) as u64);
     Ok(())
 }

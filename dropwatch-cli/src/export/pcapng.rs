@@ -27,7 +27,6 @@ use pcap_file::{
     },
 };
 
-use super::Export;
 use crate::{
     drop::{Direction, Drop, Stack},
     packet::{Network, Packet},
@@ -140,6 +139,26 @@ impl<W: Write> Pcapng<W> {
         Ok(number)
     }
 
+    /// Takes a drop.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, drop: &Drop, sources: &mut Sources) -> Result<()> {
+        self.write(drop, sources)
+            .with_context(|| format!("cannot write the capture {}", self.path.display()))
+    }
+
+    /// Has all that was taken written.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn flush(&mut self) -> Result<()> {
+        self.writer
+            .get_mut()
+            .flush()
+            .with_context(|| format!("cannot write the capture {}", self.path.display()))
+    }
+
     fn write(&mut self, drop: &Drop, sources: &mut Sources) -> Result<()> {
         let packet = drop.packet();
         let frame = Frame::of(drop, &packet);
@@ -164,24 +183,6 @@ impl<W: Write> Pcapng<W> {
         };
         self.writer.write_pcapng_block(block)?;
         Ok(())
-    }
-}
-
-impl<W: Write> Export for Pcapng<W> {
-    fn drop(&mut self, drop: &Drop, sources: &mut Sources) -> Result<()> {
-        self.write(drop, sources)
-            .with_context(|| format!("cannot write the capture {}", self.path.display()))
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.writer
-            .get_mut()
-            .flush()
-            .with_context(|| format!("cannot write the capture {}", self.path.display()))
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.flush()
     }
 }
 

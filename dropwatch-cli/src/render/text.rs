@@ -20,7 +20,7 @@ use crate::{
 /// Shown in place of what is not known.
 pub const UNKNOWN: &str = "?";
 /// Shown in place of what the drop does not have.
-const NONE: &str = "-";
+pub const NONE: &str = "-";
 
 /// The text format.
 pub struct Text {

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::{
     cli::ReportArgs,
     clock::Clock,
-    export::{Export, flamegraph, folded::Folded, pcapng::Pcapng},
+    export::Exports,
     filter::Patterns,
     kernel::reasons::Reasons,
     recording::{self, Item, Recording},
@@ -35,23 +35,23 @@ const MAX_TOLD: u64 = 5;
 pub fn run(args: &ReportArgs) -> Result<()> {
     let patterns = Patterns::parse(&args.filters)?;
     patterns.check_recorded()?;
+    for path in [&args.write, &args.flamegraph].into_iter().flatten() {
+        refuse_overwriting(path, args)?;
+    }
     let mut report = Report {
         patterns,
         shown: Shown::new(args, nothing_known())?,
-        capture: match &args.write {
-            Some(path) => {
-                refuse_overwriting(path, args)?;
-                Some(Pcapng::create(path)?)
-            }
-            None => None,
-        },
-        stacks: args.flamegraph.as_ref().map(|_| Folded::default()),
+        exports: Exports::new(args.write.as_deref(), args.flamegraph.as_deref(), args.folded)?,
         out: Vec::new(),
         counts: Counts::default(),
     };
     let read = report.read(args);
+    if read.is_err() && report.counts.read == 0 {
+        return read;
+    }
     // What was read is shown, also where more could not be.
-    match read.and(report.finish(args)) {
+    let finished = report.finish();
+    match read.and(finished) {
         Err(error) if is_reader_gone(&error) => Ok(()),
         result => result,
     }
@@ -61,8 +61,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
 struct Report {
     patterns: Patterns,
     shown: Shown,
-    capture: Option<Pcapng<io::BufWriter<fs::File>>>,
-    stacks: Option<Folded>,
+    exports: Exports,
     /// What is to be printed.
     out: Vec<u8>,
     counts: Counts,
@@ -115,34 +114,18 @@ impl Report {
             return Ok(());
         }
         self.counts.matched += 1;
-        if let Some(capture) = &mut self.capture {
-            capture.drop(&drop, sources)?;
-        }
-        if let Some(stacks) = &mut self.stacks {
-            stacks.add(&drop, sources);
-        }
+        self.exports.add(&drop, sources)?;
         self.shown.drop(&drop, &mut self.out);
         if self.out.len() >= CHUNK_SIZE {
-            self.print()?;
+            print(&mut self.out)?;
         }
         Ok(())
     }
 
-    fn print(&mut self) -> Result<()> {
-        stdout().lock().write_all(&self.out).context("cannot write to standard output")?;
-        self.out.clear();
-        Ok(())
-    }
-
-    fn finish(&mut self, args: &ReportArgs) -> Result<()> {
-        if let Some(capture) = &mut self.capture {
-            capture.finish()?;
-        }
-        if let (Some(stacks), Some(path)) = (&self.stacks, &args.flamegraph) {
-            flamegraph::draw(stacks, path)?;
-        }
-        self.shown.finish(&mut self.out);
-        self.print()?;
+    fn finish(mut self) -> Result<()> {
+        self.exports.finish()?;
+        self.shown.finish(&self.exports, &mut self.out);
+        print(&mut self.out)?;
         let Counts { read, matched, damaged } = self.counts;
         eprint!("dropwatch: read {read}, matched {matched}");
         if damaged > 0 {
@@ -151,6 +134,12 @@ impl Report {
         eprintln!();
         Ok(())
     }
+}
+
+fn print(out: &mut Vec<u8>) -> Result<()> {
+    stdout().lock().write_all(out).context("cannot write to standard output")?;
+    out.clear();
+    Ok(())
 }
 
 /// Sources that know only what a recording teaches them.
@@ -163,14 +152,15 @@ fn nothing_known() -> Sources {
     }
 }
 
-/// Fails where the capture would be written into the recording that it is made of.
+/// Fails where something would be written into the recording that it is made of.
 fn refuse_overwriting(path: &Path, args: &ReportArgs) -> Result<()> {
     let same = |file: &&std::path::PathBuf| {
         fs::canonicalize(file).is_ok_and(|file| fs::canonicalize(path).is_ok_and(|it| it == file))
     };
     match args.files.iter().find(same) {
         Some(file) => {
-            let message = format!("--write {} is the recording itself", file.display());
+            let message =
+                format!("{} is the recording itself; write to another file", file.display());
             Err(crate::config::UsageError(message).into())
         }
         None => Ok(()),

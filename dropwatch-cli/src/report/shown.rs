@@ -4,13 +4,15 @@ use anyhow::Result;
 
 use crate::{
     cli::ReportArgs,
-    config,
+    config::{self, TableConfig},
+    counts::local::LocalCounts,
     drop::Drop,
-    export::folded::Folded,
+    export::Exports,
     render::{
         Render,
         fields::Field,
         json::Json,
+        plain_table,
         sources::Sources,
         text::{Text, TextConfig},
     },
@@ -18,10 +20,12 @@ use crate::{
 
 /// One of the forms that a report has, with the names of what it shows.
 pub enum Shown {
+    /// A table of what there is.
+    Table(LocalCounts, TableConfig, Sources),
     /// The drops themselves.
     Drops(Box<dyn Render>),
-    /// Their stacks.
-    Folded(Folded, Sources),
+    /// Their stacks, which are folded elsewhere.
+    Stacks(Sources),
 }
 
 impl Shown {
@@ -30,8 +34,14 @@ impl Shown {
     /// # Errors
     /// When an argument has no meaning.
     pub fn new(args: &ReportArgs, sources: Sources) -> Result<Self> {
+        let wants_drops =
+            args.text || args.fields.is_some() || args.verbose_packet || args.stack.is_some();
+        if !(args.folded || args.json || wants_drops) {
+            let config = TableConfig::new(&args.table)?;
+            return Ok(Self::Table(config.local_counts(), config, sources));
+        }
         if args.folded {
-            return Ok(Self::Folded(Folded::default(), sources));
+            return Ok(Self::Stacks(sources));
         }
         if args.json {
             return Ok(Self::Drops(Box::new(Json::new(sources))));
@@ -52,7 +62,7 @@ impl Shown {
     pub fn sources(&mut self) -> &mut Sources {
         match self {
             Self::Drops(render) => render.sources(),
-            Self::Folded(_, sources) => sources,
+            Self::Table(_, _, sources) | Self::Stacks(sources) => sources,
         }
     }
 
@@ -67,15 +77,19 @@ impl Shown {
     pub fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
         match self {
             Self::Drops(render) => render.as_mut().drop(drop, out),
-            Self::Folded(stacks, sources) => stacks.add(drop, sources),
+            Self::Table(counts, ..) => counts.add(drop),
+            Self::Stacks(_) => {}
         }
     }
 
     /// What comes behind the last drop.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if let Self::Folded(stacks, _) = self {
-            // Writing to memory does not fail.
-            let _ = stacks.write(out);
+    pub fn finish(self, exports: &Exports, out: &mut Vec<u8>) {
+        match self {
+            Self::Drops(_) => {}
+            Self::Table(counts, config, mut sources) => {
+                plain_table::write_counts(counts, &config, &mut sources, out);
+            }
+            Self::Stacks(_) => out.extend(exports.folded()),
         }
     }
 }
