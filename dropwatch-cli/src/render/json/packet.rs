@@ -13,11 +13,17 @@ use crate::{
 
 /// Appends the packet of a drop.
 pub fn write(packet: &Packet, drop: &Drop, out: &mut Vec<u8>) {
-    write_layers(packet, drop.headers.as_ref(), out);
+    write_layers(packet, drop.headers.as_ref(), drop.vlan, out);
 }
 
-/// With the bytes that it is in; those of a packet inside of a tunnel are among the outer ones.
-fn write_layers(packet: &Packet, headers: Option<&Headers>, out: &mut Vec<u8>) {
+/// With the bytes that it is in, and the VLAN tag beside them, which is also the first of `vlans`;
+/// the bytes of a packet inside of a tunnel are among the outer ones.
+fn write_layers(
+    packet: &Packet,
+    headers: Option<&Headers>,
+    tag: Option<(u16, u16)>,
+    out: &mut Vec<u8>,
+) {
     let (source_port, destination_port) = packet.ports().unzip();
     let network = packet.network.as_ref();
     let transport = packet.transport.as_ref();
@@ -68,6 +74,15 @@ fn write_layers(packet: &Packet, headers: Option<&Headers>, out: &mut Vec<u8>) {
             _ => None,
         }),
         "tunnel": packet.tunnel.as_deref().map(tunnel),
+        // Where the kernel had found headers in the bytes.
+        "offsets": headers.map(|it| object! {
+            "link": it.mac,
+            "network": it.network,
+            "transport": it.transport,
+        }),
+        // How many bytes there were in one piece, at most 65535.
+        "linear_length": headers.map(|it| it.linear_len),
+        "tag": tag.map(|(tpid, tci)| object! { "tpid": tpid, "tci": tci }),
         // From the first header on.
         "bytes": headers.map(|it| HexBytes(it.bytes())),
     }
@@ -197,6 +212,6 @@ fn tunnel(tunnel: &Tunnel) -> impl Value {
     object! {
         "type": Plain(kind),
         "vni": vni,
-        "inner": tunnel.inner.as_ref().map(|inner| With(|out| write_layers(inner, None, out))),
+        "inner": tunnel.inner.as_ref().map(|inner| With(|out| write_layers(inner, None, None, out))),
     }
 }
