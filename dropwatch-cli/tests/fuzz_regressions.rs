@@ -48,3 +48,8 @@ fn record() {
 fn packet() {
     run("packet", targets::packet, &seeds::packet());
 }
+
+#[test]
+fn count() {
+    run("count", targets::count, &seeds::count());
+}

@@ -3,23 +3,36 @@
 
 mod support;
 
-use std::{env, fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use dropwatch::{
     cli::StackMode,
     clock::Clock,
+    config::TableConfig,
+    counts::{
+        Snapshot,
+        key::{By, Flow, Interface, Key},
+        table::{Sort, Table},
+    },
     decode::decode,
-    drop::Drop,
+    drop::{Drop, Name},
     kernel::{btf::Btf, reasons::Reasons},
     render::{
         Render,
         fields::Field,
+        plain_table::{self, Rates},
         sources::Sources,
         text::{Text, TextConfig},
     },
     symbols::{Frame, Inlined, SourceLine, Symbol, Symbols},
     world::World,
 };
+use dropwatch_common::counters::Counters;
 use dropwatch_common::record::{
     COMM_LEN, DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_STACK_FAILED,
 };
@@ -93,16 +106,18 @@ fn symbols() -> Symbols {
     Symbols::of_frames(frames.map(|(address, symbol)| Frame { address, symbol }))
 }
 
-fn text(color: bool, stack: Option<StackMode>) -> Text {
+fn sources() -> Sources {
     let base = kernels::vmlinux("6.12");
     let module = file(&kernels::module("6.12", "mac80211", &base).bytes());
     let base = Btf::open(&file(&base.bytes())).expect("BTF");
     let mut reasons = Reasons::of_btf(&base).expect("drop reasons");
     reasons.add_module(&Btf::open_split(&module, &base).expect("a module's BTF"));
-    let sources =
-        Sources { reasons, symbols: symbols(), clock: Clock::fixed(BOOT), world: World::nothing() };
+    Sources { reasons, symbols: symbols(), clock: Clock::fixed(BOOT), world: World::nothing() }
+}
+
+fn text(color: bool, stack: Option<StackMode>) -> Text {
     let columns = Field::DEFAULT.to_vec();
-    Text::new(sources, TextConfig { columns, details: false, stack, color })
+    Text::new(sources(), TextConfig { columns, details: false, stack, color })
 }
 
 fn record(reason: u32, comm: &[u8], protocol: u16, len: u32, location: u64) -> DropRecord {
@@ -289,6 +304,69 @@ fn without_stacks_records_that_have_one_look_the_same() {
         render(text(false, None), [drop_of(usual, &UDP_STACK)]),
         render(text(false, None), [drop_of(usual, &[])])
     );
+}
+
+/// Counts of all kinds of keys, with a long name, a hostile one, and parts that are not known.
+fn counts() -> Vec<(Key, u64)> {
+    let key = |reason, location, protocol, (index, name): (u32, &[u8]), netns| {
+        let mut field = [0; COMM_LEN];
+        field[..name.len()].copy_from_slice(name);
+        let name = Some(Name::of_field(field)).filter(|_| !name.is_empty());
+        Key {
+            reason: Some(reason),
+            location: Some(location),
+            protocol: Some(protocol),
+            interface: Some(Interface { index, name }),
+            netns: Some(netns),
+            flow: None,
+        }
+    };
+    let flow = |source: &str, destination: &str, ports, l4| {
+        let address = |text: &str| text.parse().expect("an address");
+        let (source, destination) = (address(source), address(destination));
+        Some(Flow { source, destination, ports, l4 })
+    };
+    let dns = flow("192.0.2.1", "192.0.2.53", Some((40_000, 53)), Some(17));
+    let six = flow("2001:db8::1", "2001:db8::2", None, Some(58));
+    let bare = flow("192.0.2.1", "192.0.2.255", None, None);
+    vec![
+        (Key { flow: dns, ..key(3, UDP, 0x0800, (2, b"eth0"), 4_026_531_840) }, 1_234_567),
+        (Key { flow: bare, ..key(3, UDP, 0x0800, (7, b"eth0"), 4_026_532_177) }, 433),
+        (Key { flow: six, ..key(79, NDISC, 0x86dd, (3, b"a \x1b[31m\xff"), 4_026_531_840) }, 50),
+        (key(0x3_0005, OVS, 0x88b5, (9, b""), 4_026_531_840), 50),
+        (key(34, NOWHERE, 0, (0, b""), 4_026_531_840), 7),
+        (Key { location: Some(TCP), ..Key::default() }, 3),
+        // No drops are no row.
+        (key(11, NETFILTER, 0x0800, (2, b"eth0"), 4_026_531_840), 0),
+    ]
+}
+
+fn plain_table(by: &[By], sort: Sort, rows: Option<usize>, rates: Rates) -> Vec<u8> {
+    let config = TableConfig { by: by.to_vec(), sort, rows, max_keys: 6 };
+    let mut table = Table::new(config.by.clone(), 0);
+    let at = Instant::now();
+    let counters = Counters::default();
+    let before = counts().into_iter().map(|(key, drops)| (key, drops / 2)).collect();
+    table.feed(&Snapshot { at, rows: before, other: 10, counters });
+    let at = at + Duration::from_secs(2);
+    table.feed(&Snapshot { at, rows: counts(), other: 110, counters });
+    let mut out = Vec::new();
+    plain_table::write(&table, &config, rates, &mut sources(), &mut out);
+    assert!(!out.iter().any(|&byte| byte.is_ascii_control() && byte != b'\n'));
+    out
+}
+
+#[test]
+fn tables() {
+    let mean = Rates::Mean(10.0);
+    let tables = [
+        plain_table(&[By::Reason, By::Location], Sort::Total, None, Rates::Lately),
+        plain_table(&By::ALL, Sort::Total, None, mean),
+        plain_table(&[By::Interface, By::Protocol], Sort::Key(By::Protocol), None, mean),
+        plain_table(&[By::Interface], Sort::Rate, None, Rates::Lately),
+        plain_table(&[By::Reason], Sort::Total, Some(2), mean),
+    ];
+    golden("tables.txt", &tables.join(&b'\n'));
 }
 
 fn dropwatch(arguments: &[&str]) -> Vec<u8> {

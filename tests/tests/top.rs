@@ -151,6 +151,30 @@ fn what_has_no_room_is_other() -> Result<()> {
     Ok(())
 }
 
+/// The tool reads the kernel's map in parts of 4096 elements.
+#[test]
+fn more_keys_than_are_read_at_once() -> Result<()> {
+    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    const PORTS: std::ops::Range<u16> = 20_000..26_000;
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let dropwatch = start(&namespace, &["--summary", "--by", "flow", "--l4", "udp"])?;
+    let drops = |port: u16| 1 + u32::from(port % 3);
+    namespace.run("dwt many", || {
+        PORTS.into_iter().try_for_each(|port| udp::send(at(port), PAYLOAD, drops(port)))
+    })?;
+    let (_, table) = end(dropwatch)?;
+    assert_eq!((table.rows.len(), table.other), (PORTS.len(), 0));
+    let counted = table.totals(["FLOW"])?.into_iter().map(|([flow], total)| {
+        let (_, destination) = flow.split_once(" > ").context("a flow")?;
+        Ok((destination.to_owned(), total))
+    });
+    let counted = counted.collect::<Result<BTreeMap<_, _>>>()?;
+    let sent = PORTS.map(|port| (format!("127.0.0.1.{port} UDP"), u64::from(drops(port))));
+    assert_eq!(counted, sent.collect());
+    Ok(())
+}
+
 /// More keys than a processor has slots, so that they take turns.
 #[test]
 fn keys_that_share_slots_are_counted_exactly() -> Result<()> {

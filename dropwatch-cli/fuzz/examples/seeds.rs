@@ -12,6 +12,7 @@ fn main() -> Result<()> {
         ("trace_event", seeds::trace_event()),
         ("record", seeds::record()),
         ("packet", seeds::packet()),
+        ("count", seeds::count()),
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;

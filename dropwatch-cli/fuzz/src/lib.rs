@@ -17,11 +17,18 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     path::{Path, PathBuf},
     sync::LazyLock,
+    time::{Duration, Instant},
 };
 
 use dropwatch::{
     cli::StackMode,
     clock::Clock,
+    config::TableConfig,
+    counts::{
+        Snapshot as Counts,
+        key::{By, Key},
+        table::{Sort, Table},
+    },
     decode::decode,
     drop::Drop,
     kernel::{
@@ -36,6 +43,7 @@ use dropwatch::{
         Render,
         fields::Field,
         json::Json,
+        plain_table::{self, Rates},
         sources::Sources,
         text::{Text, TextConfig},
     },
@@ -43,6 +51,11 @@ use dropwatch::{
     world::World,
 };
 use serde_json::Value;
+use dropwatch_common::{
+    count::{CountKey, FlowKey},
+    counters::Counters,
+    record::INTERFACE_LEN,
+};
 
 /// The kernel that `split_btf` takes modules for.
 const VERSION: &str = "6.12";
@@ -144,15 +157,6 @@ fn as_json(drop: &Drop) {
     assert_eq!(sorted(&value.to_string()), sorted(text));
 }
 
-fn sources() -> Sources {
-    Sources {
-        reasons: Reasons::of_trace_event(&[(3, "NO_SOCKET".to_owned())]),
-        symbols: Symbols::none(),
-        clock: Clock::fixed(0),
-        world: World::nothing(),
-    }
-}
-
 /// Bytes as those of a packet, behind five that say how it lay in the skb: which offsets are set,
 /// the offsets of the link and the network layer, and the EtherType.
 pub fn packet(bytes: &[u8]) -> bool {
@@ -181,6 +185,82 @@ pub fn packet(bytes: &[u8]) -> bool {
     }
     assert!(packet.ports().is_none() || packet.l4().is_some(), "{packet:?}");
     packet.network.is_some()
+}
+
+/// Bytes as the keys and counts of the kernel's map, behind two that say what they are grouped and
+/// sorted by.
+pub fn count(bytes: &[u8]) -> bool {
+    let Some((&[groups, sort], bytes)) = bytes.split_first_chunk() else { return false };
+    let by: Vec<_> =
+        (0..).zip(By::ALL).filter(|(bit, _)| groups & 1 << bit != 0).map(|(_, by)| by).collect();
+    let Some(&by_sorted) = by.get(usize::from(sort) % by.len().max(1)) else { return false };
+    let sort = [Sort::Total, Sort::Rate, Sort::Key(by_sorted)][usize::from(sort >> 6) % 3];
+    let (elements, rest) = bytes.as_chunks::<ELEMENT_LEN>();
+    let elements: Vec<_> = elements.iter().map(element).collect();
+    let mut table = Table::new(by.clone(), 2);
+    let begin = Instant::now();
+    // Devices get their names later, and keys come one by one.
+    for (nth, flows) in [(0, false), (1, true)] {
+        let counts = elements.iter().map(|(key, name, drops)| match flows {
+            true => (Key::of_flow(key, *name), u64::from(*drops)),
+            false => (Key::of_count(&key.key, [0; INTERFACE_LEN]), u64::from(*drops)),
+        });
+        let at = begin + Duration::from_secs(nth);
+        let counters = Counters::default();
+        table.feed(&Counts { at, rows: counts.collect(), other: nth, counters });
+        let rows = table.rows(sort, true);
+        assert_eq!(rows.len(), table.rows_len());
+        let total: u64 = rows.iter().map(|row| row.total).sum();
+        assert_eq!(total + table.other().total, table.sum().total);
+        assert!(rows.iter().all(|row| row.key == row.key.project(&by)), "{rows:?}");
+
+        let config = TableConfig { by: by.clone(), sort, rows: Some(20), max_keys: 1 };
+        let mut out = Vec::new();
+        plain_table::write(&table, &config, Rates::Lately, &mut sources(), &mut out);
+        let text = str::from_utf8(&out).expect("text");
+        let odd = |character: char| character != '\n' && character.is_control();
+        assert!(!text.contains(odd), "{text:?}");
+        let more = usize::from(rows.len() > 20) + usize::from(nth > 0);
+        assert_eq!(text.lines().count(), 1 + rows.len().min(20) + more, "{text:?}");
+    }
+    !elements.is_empty() && rest.is_empty()
+}
+
+/// A key with a flow, the device's name, and a count.
+const ELEMENT_LEN: usize = size_of::<FlowKey>() + INTERFACE_LEN + size_of::<u32>();
+
+fn element(bytes: &[u8; ELEMENT_LEN]) -> (FlowKey, [u8; INTERFACE_LEN], u32) {
+    let mut bytes = &bytes[..];
+    let key = CountKey {
+        location: u64::from_ne_bytes(take(&mut bytes)),
+        reason: u32::from_ne_bytes(take(&mut bytes)),
+        netns: u32::from_ne_bytes(take(&mut bytes)),
+        index: u32::from_ne_bytes(take(&mut bytes)),
+        protocol: u16::from_ne_bytes(take(&mut bytes)),
+        flags: u16::from_ne_bytes(take(&mut bytes)),
+    };
+    let mut address = || [(); 4].map(|()| u32::from_ne_bytes(take(&mut bytes)));
+    let (source, destination) = (address(), address());
+    let mut short = || u16::from_ne_bytes(take(&mut bytes));
+    let (source_port, destination_port, l4, flags) = (short(), short(), short(), short());
+    let flow = FlowKey { key, source, destination, source_port, destination_port, l4, flags };
+    (flow, take(&mut bytes), u32::from_ne_bytes(take(&mut bytes)))
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
+    let (first, rest) = bytes.split_first_chunk().expect("a whole element");
+    *bytes = rest;
+    *first
+}
+
+/// Names of next to nothing.
+fn sources() -> Sources {
+    Sources {
+        reasons: Reasons::of_trace_event(&[(3, "NO_SOCKET".to_owned())]),
+        symbols: Symbols::none(),
+        clock: Clock::fixed(0),
+        world: World::nothing(),
+    }
 }
 
 fn names_can_be_shown(reasons: &Reasons) {

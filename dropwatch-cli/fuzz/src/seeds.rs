@@ -3,7 +3,7 @@
 
 use dropwatch_common::record::{DropRecord, FLAG_STACK_FAILED};
 
-use super::{VERSION, kernels, packets};
+use super::{ELEMENT_LEN, VERSION, kernels, packets};
 
 /// Every flag but the one that says that there is no stack.
 const ALL: u32 = !FLAG_STACK_FAILED;
@@ -76,6 +76,15 @@ pub fn packet() -> Vec<Vec<u8>> {
         seed
     };
     packets::samples().into_iter().map(seed).collect()
+}
+
+/// For [`super::count`].
+pub fn count() -> Vec<Vec<u8>> {
+    // Zero, all bits, and in between: numbers, flags and names alike.
+    let elements = [0x00, 0x01, 0x7f, 0x80, 0xff].map(|byte| [byte; ELEMENT_LEN]);
+    let all = elements.concat();
+    let seed = |groups, sort| [&[groups, sort], &all[..]].concat();
+    vec![seed(0x03, 0), seed(0x3f, 0x40), seed(0x08, 0x80), seed(0x3f, 0x83)]
 }
 
 fn bytes(record: &DropRecord) -> [u8; size_of::<DropRecord>()] {
