@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod notice;
 
 pub mod filter;
 pub mod kernel;
@@ -36,5 +37,6 @@ pub(crate) mod write;
 
 pub mod accounting;
 pub mod output;
+pub mod top;
 
 pub mod list_reasons;

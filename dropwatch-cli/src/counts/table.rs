@@ -262,6 +262,12 @@ impl Table {
         self.intervals.iter().map(|interval| interval.other).collect()
     }
 
+    /// The group in which a key of the snapshots is counted.
+    pub fn group_of(&self, key: &Key) -> Option<&Key> {
+        let entry = &self.entries[*self.index.get(&key.identity())? as usize];
+        self.groups.get(entry.group as usize)
+    }
+
     /// The keys of the snapshots that are counted in a group.
     pub fn keys_of(&self, group: &Key) -> impl Iterator<Item = (&Key, u64)> {
         let group = self.group_index.get(group).copied();

@@ -4,6 +4,7 @@ pub mod details;
 pub mod fields;
 pub mod json;
 mod place;
+pub mod sample;
 pub mod sources;
 mod stack_text;
 pub mod table;

@@ -44,9 +44,14 @@ impl StackText {
             return;
         }
         push(out, format_args!("    {style}stack #{number}:{style:#}\n"));
-        for &address in frames {
-            write_frame(&symbols.frame(address), style, out);
-        }
+        write_frames(frames, symbols, style, out);
+    }
+}
+
+/// Appends frames, a line each.
+pub fn write_frames(frames: &[u64], symbols: &mut Symbols, style: Style, out: &mut Vec<u8>) {
+    for &address in frames {
+        write_frame(&symbols.frame(address), style, out);
     }
 }
 
