@@ -16,6 +16,7 @@ mod refusal;
 mod stand_in_btf;
 
 pub mod memory;
+pub mod session;
 
 pub mod decode;
 pub mod drop;
@@ -23,8 +24,6 @@ pub mod packet;
 pub mod ring;
 pub mod stop;
 pub mod stream;
-
-pub mod counts;
 
 pub mod clock;
 pub mod protocol;
@@ -34,6 +33,9 @@ pub mod stacks;
 pub mod symbols;
 pub mod world;
 pub(crate) mod write;
+
+pub mod counts;
+pub mod summary;
 
 pub mod accounting;
 pub mod output;

@@ -46,9 +46,21 @@ pub fn say(text: Arguments<'_>) {
     }
 }
 
+/// Notices are held back as long as this is there.
+#[derive(Debug)]
+#[must_use]
+pub struct Holding(());
+
 /// From now on, notices are held back.
-pub fn hold() {
+pub fn hold() -> Holding {
     held_back().get_or_insert(Held { lines: VecDeque::new(), forgotten: 0, new: Vec::new() });
+    Holding(())
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        release();
+    }
 }
 
 /// What was held back since the last call.
@@ -81,16 +93,16 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_told_once_to_the_view() {
-        hold();
+        let holding = hold();
         assert_eq!(take_new(), [""; 0]);
         notice!("{} drops", 7);
         notice!("all well");
-        hold();
         assert_eq!(take_new(), ["7 drops", "all well"]);
         for number in 0..HELD {
             notice!("{number}");
         }
         let held = held_back().take().expect("held back");
+        drop(holding);
         assert_eq!((held.lines.len(), held.forgotten, held.new.len()), (HELD, 2, HELD));
         assert_eq!(held.lines.front().map(String::as_str), Some("0"));
         assert_eq!(take_new(), [""; 0]);

@@ -2,10 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{
-    drop::{Drop, Name},
-    packet::Packet,
-};
+use crate::drop::Name;
 
 /// A part of what drops are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,35 +97,7 @@ pub struct Flow {
     pub l4: Option<u8>,
 }
 
-impl Flow {
-    /// Of a packet that has addresses.
-    pub fn of_packet(packet: &Packet) -> Option<Self> {
-        Some(Self {
-            source: packet.source()?,
-            destination: packet.destination()?,
-            ports: packet.ports(),
-            l4: packet.l4(),
-        })
-    }
-}
-
 impl Key {
-    /// All that a drop is counted by.
-    pub fn of_drop(drop: &Drop) -> Self {
-        let interface = match &drop.device {
-            Some(device) => Some(Interface { index: device.index, name: Some(device.name) }),
-            None => drop.iif.map(|index| Interface { index, name: None }),
-        };
-        Self {
-            reason: drop.reason,
-            location: Some(drop.location),
-            protocol: drop.protocol,
-            interface,
-            netns: drop.netns,
-            flow: Flow::of_packet(&drop.packet()),
-        }
-    }
-
     /// The same without the parts that are not in `by`. Devices keep apart: one that has no name
     /// keeps its network namespace, even where that is not in `by`.
     pub fn project(&self, by: &[By]) -> Self {

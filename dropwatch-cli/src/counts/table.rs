@@ -145,7 +145,8 @@ impl Table {
         let identity = key.identity();
         if let Some(&index) = self.index.get(&identity) {
             let index = index as usize;
-            if self.entries[index].key != *key {
+            let learns_name = |known: &Key| known.interface.is_some_and(|it| it.name.is_none());
+            if self.entries[index].key != *key && learns_name(&self.entries[index].key) {
                 self.entries[index].key = *key;
                 self.entries[index].group = self.group(key);
             }
@@ -203,6 +204,15 @@ impl Table {
             order.then(right.total.cmp(&left.total)).then(left.key.cmp(&right.key))
         });
         rows
+    }
+
+    /// How many groups have drops.
+    pub fn rows_len(&self) -> usize {
+        let mut has_drops = vec![false; self.groups.len()];
+        for entry in self.entries.iter().filter(|entry| entry.count.total > 0) {
+            has_drops[entry.group as usize] = true;
+        }
+        has_drops.into_iter().filter(|has| *has).count()
     }
 
     /// All drops together.

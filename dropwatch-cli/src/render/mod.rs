@@ -4,6 +4,7 @@ pub mod details;
 pub mod fields;
 pub mod json;
 mod place;
+pub mod plain_table;
 pub mod sample;
 pub mod sources;
 mod stack_text;
@@ -32,6 +33,9 @@ pub trait Render {
 
     /// Appends one drop.
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
+
+    /// The names of what is shown.
+    fn sources(&mut self) -> &mut Sources;
 
     /// Called about once a second while drops come, to look whether the world has changed.
     fn tick(&mut self);

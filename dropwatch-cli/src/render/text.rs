@@ -236,6 +236,10 @@ impl Render for Text {
         }
     }
 
+    fn sources(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+
     fn tick(&mut self) {
         self.sources.tick();
     }

@@ -1,6 +1,9 @@
-//! `dropwatch top`: how many drops of which kind, as they happen.
+//! `dropwatch top`: counts in the kernel, and a table that is kept up to date.
 
+mod batch;
 pub mod columns;
+pub mod facts;
+mod feed;
 pub mod input;
 pub mod keys;
 pub mod live;
@@ -10,3 +13,15 @@ pub mod names;
 pub mod screen;
 pub mod terminal;
 pub mod view;
+
+use anyhow::Result;
+
+use crate::config::{Config, TopConfig};
+
+/// Shows the table until the end is requested.
+///
+/// # Errors
+/// When drops cannot be traced, or the table not be shown.
+pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
+    if top.batch { batch::run(config, top).await } else { feed::run(config, top).await }
+}

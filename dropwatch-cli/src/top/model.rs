@@ -190,11 +190,7 @@ impl Model {
 
     /// Takes over a drop, to be shown as a sample.
     pub fn add_sample(&mut self, drop: Drop) {
-        let mut key = Key::of_drop(&drop);
-        if !self.facts.flows {
-            key.flow = None;
-        }
-        self.samples.add(key, drop);
+        self.samples.add(Key::of_drop(&drop, self.facts.flows), drop);
     }
 
     /// Shows a notice for a while.

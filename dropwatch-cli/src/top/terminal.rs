@@ -52,7 +52,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens it, and sees to it that a panic gives it back too. Notices are held back from now on.
+    /// Opens it, and sees to it that a panic gives it back too, before it says what it is.
     ///
     /// # Errors
     /// When this process belongs to no terminal.
@@ -60,7 +60,6 @@ impl Terminal {
         let tty = tty().context(
             "cannot read keys, since dropwatch belongs to no terminal; --batch prints tables",
         )?;
-        notice::hold();
         let (print, viewer) = (panic::take_hook(), thread::current().id());
         panic::set_hook(Box::new(move |panic| {
             if thread::current().id() != viewer {
@@ -117,7 +116,6 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         give_back();
-        notice::release();
     }
 }
 
