@@ -6,7 +6,7 @@ use ratatui_core::{
     backend::{Backend, ClearType, WindowSize},
     buffer::Cell,
     layout::{Position, Size},
-    style::Style,
+    style::{Color, Style},
 };
 use rustix::termios::tcgetwinsize;
 
@@ -39,6 +39,13 @@ impl Screen {
     }
 }
 
+/// A cell's style; the terminal's own colours are none.
+fn style_of(cell: &Cell) -> anstyle::Style {
+    let color = |color: Color| (color != Color::Reset).then_some(color);
+    let (fg, bg) = (color(cell.fg), color(cell.bg));
+    Style { fg, bg, add_modifier: cell.modifier, ..Style::new() }.into()
+}
+
 impl Backend for Screen {
     type Error = io::Error;
 
@@ -47,16 +54,16 @@ impl Backend for Screen {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let mut next = None;
-        let mut style = Style::reset();
+        let mut style = anstyle::Style::new();
         self.append(format_args!("\x1b[0m"));
         for (x, y, cell) in content {
             let here = Position { x, y };
             if next != Some(here) {
                 self.go_to(here);
             }
-            if cell.style() != style {
-                style = cell.style();
-                self.append(format_args!("\x1b[0m{}", anstyle::Style::from(style)));
+            if style_of(cell) != style {
+                style = style_of(cell);
+                self.append(format_args!("\x1b[0m{style}"));
             }
             self.append(format_args!("{}", cell.symbol()));
             // Terminals do not agree on how wide some characters are: after those the place is
@@ -114,5 +121,34 @@ impl Backend for Screen {
         }
         self.text.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_written_side_by_side_with_their_styles() {
+        let mut screen = Screen::default();
+        let cell = |symbol, style| {
+            let mut cell = Cell::new(symbol);
+            cell.set_style(style);
+            cell
+        };
+        let (plain, red) = (Style::new(), Style::new().fg(Color::Red).bold());
+        let cells = [
+            (2, 4, cell("a", plain)),
+            (3, 4, cell("b", red)),
+            (4, 4, cell("…", red)),
+            (5, 4, cell("c", red)),
+            (0, 5, cell("d", Style::new().reversed())),
+        ];
+        let content = cells.iter().map(|(x, y, cell)| (*x, *y, cell));
+        screen.draw(content).expect("memory");
+        assert_eq!(
+            String::from_utf8(screen.text).expect("text"),
+            "\x1b[0m\x1b[5;3Ha\x1b[0m\x1b[1m\x1b[31mb…\x1b[5;6Hc\x1b[6;1H\x1b[0m\x1b[7md\x1b[0m"
+        );
     }
 }

@@ -358,18 +358,42 @@ impl Pen<'_> {
             return None;
         }
         let rows = match model.shown_range() {
+            _ if mode == Mode::Help => String::new(),
+            (_, _, 0) => "no rows".to_owned(),
             (1, last, all) if last == all => format!("{all} rows"),
             (first, last, all) => format!("{first}-{last} of {all} rows"),
         };
-        let hints = match mode {
-            Mode::Help => "Esc back to the table".to_owned(),
-            Mode::Details => "Esc close  PgUp PgDn scroll  n another sample  ? help".to_owned(),
-            _ if !filter.is_empty() => format!("filter /{filter}  Esc removes it  ? help"),
-            _ => "q quit  ? help  Enter sample  / filter  < > sort  1-6 group  space pause"
-                .to_owned(),
+        let filtered = format!("/{filter}");
+        let hints: &[&str] = match mode {
+            Mode::Help => &["Esc back to the table"],
+            Mode::Details => &[
+                "Esc close",
+                "PgUp PgDn scroll",
+                "n another sample",
+                "up down other row",
+                "? help",
+            ],
+            _ if !filter.is_empty() => &[&filtered, "Esc removes it", "? help", "q quit"],
+            _ => &[
+                "q quit",
+                "? help",
+                "Enter sample",
+                "/ filter",
+                "< > sort",
+                "1-6 group",
+                "space pause",
+            ],
         };
-        let x = self.put(0, &hints, self.look.dimmed());
-        self.put_right(x + 1, &rows, self.look.dimmed());
+        // Rather none than a part of one.
+        let room = usize::from(self.area.width).saturating_sub(width(&rows) + 2);
+        let mut x = 0;
+        for hint in hints {
+            if x + width(hint) > room && x > 0 {
+                break;
+            }
+            x = self.put(x, hint, self.look.dimmed()) + 2;
+        }
+        self.put_right(x, &rows, self.look.dimmed());
         None
     }
 }
