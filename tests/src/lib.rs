@@ -34,6 +34,7 @@ mod reasons;
 pub mod seccomp;
 pub mod tc;
 mod temporary;
+pub mod tmux;
 pub mod traffic;
 mod veth;
 pub mod wireless;

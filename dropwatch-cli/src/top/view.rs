@@ -360,6 +360,7 @@ impl Pen<'_> {
         let rows = match model.shown_range() {
             _ if mode == Mode::Help => String::new(),
             (_, _, 0) => "no rows".to_owned(),
+            (_, _, 1) => "1 row".to_owned(),
             (1, last, all) if last == all => format!("{all} rows"),
             (first, last, all) => format!("{first}-{last} of {all} rows"),
         };
