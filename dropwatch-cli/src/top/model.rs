@@ -16,6 +16,7 @@ use crate::{
         table::{Row, Sort, Table},
     },
     drop::Drop,
+    render::table::OTHER,
 };
 
 /// So many intervals are remembered; no column is wider.
@@ -26,9 +27,6 @@ const NOTICE_TIME: Duration = Duration::from_secs(10);
 const LONGEST_FILTER: usize = 100;
 /// Drops that are kept as samples.
 const MAX_SAMPLES: usize = 1024;
-
-/// What stands in the place of names for the drops that had no room of their own.
-pub const OTHER: &str = "(other)";
 
 /// Names for people.
 pub trait Names {

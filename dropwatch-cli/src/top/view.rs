@@ -13,9 +13,12 @@ use super::{
     columns::{Column, Place, arrange},
     keys::{HELP, Mode},
     look::{Look, rate, share, time, width, wrap},
-    model::{Line, Model, Names, OTHER},
+    model::{Line, Model, Names},
 };
-use crate::counts::key::{By, Key};
+use crate::{
+    counts::key::{By, Key},
+    render::table::OTHER,
+};
 
 /// How the height is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
