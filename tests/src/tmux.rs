@@ -113,6 +113,14 @@ impl Tmux {
         self.command(&["capture-pane", "-p"])
     }
 
+    /// What is on the screen, and what has been moved out of it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn history(&self) -> Result<String> {
+        self.command(&["capture-pane", "-p", "-S", "-"])
+    }
+
     /// What is on the screen, with its colours as escape sequences.
     ///
     /// # Errors

@@ -112,7 +112,8 @@ fn ended(tmux: &Tmux, settings: &str, status: u64) -> Result<String> {
     let screen = tmux.wait_for("status", |screen| found(screen).is_some())?;
     ensure!(found(&screen) == Some(status), "{screen}");
     ensure!(tmux.state()? == State::USUAL, "{:?}", tmux.state()?);
-    ensure!(screen.contains(BEFORE), "what was on the screen is gone:\n{screen}");
+    let history = tmux.history()?;
+    ensure!(history.contains(BEFORE), "what was on the screen is gone:\n{history}");
     tmux.wait_for_shell()?;
     let now = tmux.settings()?;
     ensure!(now == settings, "the terminal was\n{settings}\nand is\n{now}");
