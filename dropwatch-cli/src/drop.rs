@@ -250,19 +250,20 @@ pub enum Stack {
 #[derive(Clone, Copy)]
 pub struct Name {
     bytes: [u8; COMM_LEN],
-    len: usize,
+    len: u8,
 }
 
 impl Name {
     /// The name in a field that zero bytes fill up.
     pub fn of_field(bytes: [u8; COMM_LEN]) -> Self {
         let len = bytes.iter().position(|&byte| byte == 0).unwrap_or(COMM_LEN);
-        Self { bytes, len }
+        // That is 16 at most.
+        Self { bytes, len: len as u8 }
     }
 
     /// The name's bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.bytes[..usize::from(self.len)]
     }
 }
 

@@ -35,6 +35,9 @@ pub mod world;
 pub(crate) mod write;
 
 pub mod counts;
+pub mod export;
+pub mod recording;
+pub mod report;
 pub mod summary;
 
 pub mod accounting;

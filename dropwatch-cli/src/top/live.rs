@@ -196,6 +196,10 @@ impl<F: Feed> Live<'_, F> {
             self.model.notify(text, Instant::now());
         }
         self.look();
+        // What has come may have been of another flow.
+        if self.lacks_sample() {
+            self.want_sample()?;
+        }
         self.drawn = false;
         // It may be in the foreground by now.
         self.take()
@@ -203,8 +207,18 @@ impl<F: Feed> Live<'_, F> {
 
     /// Whether something will come that nobody tells of.
     fn is_waiting(&self) -> bool {
-        let wants_sample = self.model.shows_details() && self.model.sample().is_none();
-        wants_sample || !self.names_were_ready
+        self.lacks_sample() || !self.names_were_ready
+    }
+
+    fn lacks_sample(&self) -> bool {
+        self.model.shows_details() && self.model.sample().is_none()
+    }
+
+    fn want_sample(&mut self) -> Result<()> {
+        match self.model.wanted() {
+            Some(key) => self.feed.want_sample(&key),
+            None => Ok(()),
+        }
     }
 
     /// Sees whether samples or names have come.
@@ -232,9 +246,7 @@ impl<F: Feed> Live<'_, F> {
             Effect::Quit => {}
             Effect::Draw => self.change(),
             Effect::Sample => {
-                if let Some(key) = self.model.wanted() {
-                    self.feed.want_sample(&key)?;
-                }
+                self.want_sample()?;
                 self.change();
             }
             Effect::Redraw => self.redraw()?,
