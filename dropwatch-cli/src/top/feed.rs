@@ -18,6 +18,7 @@ use crate::{
     probe::Probe,
     ring::Reader,
     session::Session,
+    verdict::Verdict,
 };
 
 /// Counts and samples from the kernel.
@@ -53,7 +54,7 @@ impl Feed for Kernel {
 ///
 /// # Errors
 /// When drops cannot be traced, or there is no terminal.
-pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
+pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     let held = notice::hold();
     let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
     let counts = probe.take_counts()?;
@@ -75,6 +76,7 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
     probe.detach()?;
     let counters = counts.read_settled(&probe).await?.counters;
     drop(held);
-    notice!("{}", CountAccount { counters, missed: probe.missed(), elapsed });
-    ended
+    let missed = probe.missed();
+    notice!("{}", CountAccount { counters, missed, elapsed, ..CountAccount::default() });
+    ended.map(|()| Verdict::default())
 }

@@ -16,12 +16,15 @@ pub mod view;
 
 use anyhow::Result;
 
-use crate::config::{Config, TopConfig};
+use crate::{
+    config::{Config, TopConfig},
+    verdict::Verdict,
+};
 
 /// Shows the table until the end is requested.
 ///
 /// # Errors
 /// When drops cannot be traced, or the table not be shown.
-pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
+pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     if top.batch { batch::run(config, top).await } else { feed::run(config, top).await }
 }
