@@ -78,6 +78,21 @@ pub enum Step {
     Last,
 }
 
+impl Step {
+    /// The place that is reached from this one, where so many are on the screen.
+    pub fn from(self, place: usize, page: usize, last: usize) -> usize {
+        let to = match self {
+            Self::Up => place.saturating_sub(1),
+            Self::Down => place + 1,
+            Self::PageUp => place.saturating_sub(page),
+            Self::PageDown => place + page,
+            Self::First => 0,
+            Self::Last => last,
+        };
+        to.min(last)
+    }
+}
+
 /// Keys and what they do, for the help.
 pub const HELP: &[(&str, &str)] = &[
     ("up down  j k", "choose a row; Home and PgUp, PgDn and End go further"),

@@ -8,12 +8,16 @@ use std::{
 
 use dropwatch_common::counters::Counters;
 
-use super::keys::{Action, Mode, Step};
+use super::{
+    keys::{Action, Mode, Step},
+    list::{Line, List},
+    samples::Samples,
+};
 use crate::{
     counts::{
         Snapshot,
         key::{By, Key},
-        table::{Row, Sort, Table},
+        table::{Sort, Table},
     },
     drop::Drop,
     render::table::OTHER,
@@ -25,8 +29,6 @@ pub const HISTORY: usize = 60;
 const NOTICE_TIME: Duration = Duration::from_secs(10);
 /// More makes no filter clearer.
 const LONGEST_FILTER: usize = 100;
-/// Drops that are kept as samples.
-const MAX_SAMPLES: usize = 1024;
 
 /// Names for people.
 pub trait Names {
@@ -60,26 +62,6 @@ struct Counted {
     elapsed: Duration,
 }
 
-/// A line of the table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    /// What was counted.
-    pub row: Row,
-    /// Whether it is what had no room of its own.
-    pub is_other: bool,
-}
-
-/// Which line is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Chosen {
-    /// Whichever is the first.
-    First,
-    /// That of this group, wherever it goes.
-    Group(Key),
-    /// What had no room of its own.
-    Other,
-}
-
 /// What the loop has to do after an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -109,35 +91,13 @@ pub struct Model {
     help: bool,
     /// By how many lines the chosen line's details are scrolled, where they are shown.
     details: Option<usize>,
-    lines: Vec<Line>,
-    chosen: Chosen,
-    /// Index of the first line that is shown, and how many fit.
-    first: usize,
-    page: usize,
+    list: List,
     /// Lines of the details that fit, and that there are.
     details_page: usize,
     details_lines: usize,
     widths: HashMap<By, usize>,
     samples: Samples,
     notice: Option<(String, Instant)>,
-}
-
-/// The last drop of each key, of the keys of which one came last.
-#[derive(Default)]
-struct Samples {
-    drops: HashMap<Key, (u64, Drop)>,
-    next: u64,
-}
-
-impl Samples {
-    fn add(&mut self, key: Key, drop: Drop) {
-        if self.drops.len() >= MAX_SAMPLES && !self.drops.contains_key(&key) {
-            let oldest = self.drops.iter().min_by_key(|(_, (age, _))| *age).map(|(key, _)| *key);
-            oldest.and_then(|key| self.drops.remove(&key));
-        }
-        self.drops.insert(key, (self.next, drop));
-        self.next += 1;
-    }
 }
 
 impl Model {
@@ -162,10 +122,7 @@ impl Model {
             typing: false,
             help: false,
             details: None,
-            lines: Vec::new(),
-            chosen: Chosen::First,
-            first: 0,
-            page: 1,
+            list: List::default(),
             details_page: 1,
             details_lines: 0,
             widths: HashMap::new(),
@@ -247,25 +204,13 @@ impl Model {
     }
 
     /// The lines that pass the filter, sorted.
-    pub fn lines(&self) -> &[Line] {
-        &self.lines
+    pub fn list(&self) -> &List {
+        &self.list
     }
 
     /// The lines that are on the screen, of which so many fit, and which of them is chosen.
     pub fn page(&mut self, len: usize) -> (&[Line], usize) {
-        self.page = len.max(1);
-        let chosen = self.chosen_index();
-        let last_page = self.lines.len().saturating_sub(self.page);
-        self.first =
-            self.first.clamp((chosen + 1).saturating_sub(self.page), chosen).min(last_page);
-        let end = self.lines.len().min(self.first + len);
-        (&self.lines[self.first..end], chosen - self.first)
-    }
-
-    /// Numbers of the first and the last line that are on the screen, and of all.
-    pub fn shown_range(&self) -> (usize, usize, usize) {
-        let all = self.lines.len();
-        ((self.first + 1).min(all), (self.first + self.page).min(all), all)
+        self.list.page(len)
     }
 
     /// The width of a part's column, where this is the widest that is on the screen: it only
@@ -285,18 +230,9 @@ impl Model {
         *scrolled
     }
 
-    fn chosen_index(&self) -> usize {
-        let is_chosen = |line: &Line| match self.chosen {
-            Chosen::First => false,
-            Chosen::Group(key) => !line.is_other && line.row.key == key,
-            Chosen::Other => line.is_other,
-        };
-        self.lines.iter().position(is_chosen).unwrap_or(0)
-    }
-
     /// The line that is chosen.
     pub fn chosen(&self) -> Option<&Line> {
-        self.lines.get(self.chosen_index())
+        self.list.chosen()
     }
 
     /// The key in the chosen line of which most was counted, to ask for a sample of it.
@@ -312,8 +248,7 @@ impl Model {
         let (table, group) = (self.table(), line.row.key);
         let counts =
             |key: &Key| table.group_of(key) == Some(&group) || key.project(table.by()) == group;
-        let samples = self.samples.drops.iter().filter(|(key, _)| counts(key));
-        samples.max_by_key(|(_, (age, _))| *age).map(|(_, (_, drop))| drop)
+        self.samples.last(counts)
     }
 
     /// Whether the chosen line's details are open.
@@ -352,7 +287,7 @@ impl Model {
                 text.to_lowercase().contains(&filter)
             });
         }
-        self.lines = lines;
+        self.list.set(lines);
     }
 
     /// Does what a key means. The lines are those of before until [`Model::refresh`].
@@ -363,7 +298,8 @@ impl Model {
             Action::Redraw => return Effect::Redraw,
             Action::Close => return self.close(),
             Action::Choose(step) => {
-                self.choose(step);
+                self.list.choose(step);
+                self.details = self.details.map(|_| 0);
                 if self.shows_details() && self.sample().is_none() {
                     return Effect::Sample;
                 }
@@ -426,38 +362,19 @@ impl Model {
     }
 
     fn toggle_details(&mut self) {
-        if self.shows_details() || self.lines.is_empty() {
+        if self.shows_details() || self.chosen().is_none() {
             self.details = None;
         } else {
             // They stay those of this line.
-            self.stay_at(self.chosen_index());
+            self.list.hold();
             self.details = Some(0);
-        }
-    }
-
-    fn stay_at(&mut self, index: usize) {
-        if let Some(line) = self.lines.get(index) {
-            self.chosen = if line.is_other { Chosen::Other } else { Chosen::Group(line.row.key) };
-        }
-    }
-
-    fn choose(&mut self, step: Step) {
-        let last = self.lines.len().saturating_sub(1);
-        let index = moved(self.chosen_index(), step, self.page, last);
-        if step == Step::First {
-            self.chosen = Chosen::First;
-        } else {
-            self.stay_at(index);
-        }
-        if let Some(scrolled) = &mut self.details {
-            *scrolled = 0;
         }
     }
 
     fn scroll(&mut self, step: Step) {
         let last = self.details_lines.saturating_sub(self.details_page);
         if let Some(scrolled) = &mut self.details {
-            *scrolled = moved(*scrolled, step, self.details_page, last);
+            *scrolled = step.from(*scrolled, self.details_page, last);
         }
     }
 
@@ -495,10 +412,9 @@ impl Model {
             self.sort_by(Sort::Rate);
         }
         // The same drops are in the chosen line as far as there is such a one.
-        if let Chosen::Group(key) = self.chosen {
+        if let Some(key) = self.list.chosen_group() {
             let within = self.now.table.keys_of(&key).max_by_key(|(_, total)| *total);
-            let group = within.map(|(key, _)| key.project(&by));
-            self.chosen = group.map_or(Chosen::First, Chosen::Group);
+            self.list.choose_group(within.map(|(key, _)| key.project(&by)));
         }
         if let Some(frozen) = &mut self.frozen {
             frozen.table.set_by(by.clone());
@@ -510,18 +426,6 @@ impl Model {
 /// In the order in which they are shown, each once.
 fn in_order(by: &[By]) -> Vec<By> {
     By::ALL.into_iter().filter(|part| by.contains(part)).collect()
-}
-
-fn moved(from: usize, step: Step, page: usize, last: usize) -> usize {
-    let to = match step {
-        Step::Up => from.saturating_sub(1),
-        Step::Down => from + 1,
-        Step::PageUp => from.saturating_sub(page),
-        Step::PageDown => from + page,
-        Step::First => 0,
-        Step::Last => last,
-    };
-    to.min(last)
 }
 
 #[cfg(test)]

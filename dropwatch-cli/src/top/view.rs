@@ -12,8 +12,9 @@ use ratatui_core::{
 use super::{
     columns::{Column, Place, arrange},
     keys::{HELP, Mode},
+    list::Line,
     look::{Look, rate, share, time, width, wrap},
-    model::{Line, Model, Names},
+    model::{Model, Names},
 };
 use crate::{
     counts::key::{By, Key},
@@ -360,7 +361,7 @@ impl Pen<'_> {
             self.put(0, &notice, self.look.alarming());
             return None;
         }
-        let rows = match model.shown_range() {
+        let rows = match model.list().shown_range() {
             _ if mode == Mode::Help => String::new(),
             (_, _, 0) => "no rows".to_owned(),
             (_, _, 1) => "1 row".to_owned(),

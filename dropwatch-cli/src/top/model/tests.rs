@@ -1,4 +1,5 @@
 use super::*;
+use crate::top::samples::MAX_SAMPLES;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -96,7 +97,7 @@ impl View {
     }
 
     fn reasons(&self) -> Vec<u32> {
-        self.model.lines().iter().filter_map(|line| line.row.key.reason).collect()
+        self.model.list().lines().iter().filter_map(|line| line.row.key.reason).collect()
     }
 
     fn chosen(&self) -> Option<u32> {
@@ -127,7 +128,7 @@ fn rows_are_sorted_by_what_the_keys_say() {
 fn parts_are_grouped_by_or_not() {
     let mut view = View::new();
     view.feed(&[(key(1, 10), 1), (key(1, 11), 2), (key(2, 10), 4)], 0);
-    assert_eq!(view.model.lines().len(), 3);
+    assert_eq!(view.model.list().lines().len(), 3);
     view.press(&[Action::Choose(Step::Down), Action::SortBy(Sort::Key(By::Location))]);
     assert_eq!(view.chosen(), Some(1));
     view.press(&[Action::Toggle(By::Location)]);
@@ -187,7 +188,7 @@ fn what_had_no_room_is_always_the_last_row() {
     let mut view = View::new();
     view.feed(&[(key(1, 10), 1)], 1000);
     let is_other = |view: &View| -> Vec<bool> {
-        view.model.lines().iter().map(|line| line.is_other).collect()
+        view.model.list().lines().iter().map(|line| line.is_other).collect()
     };
     assert_eq!(is_other(&view), [false, true]);
     view.press(&[Action::Reverse]);
@@ -202,12 +203,12 @@ fn what_had_no_room_is_always_the_last_row() {
 #[test]
 fn the_chosen_row_is_followed_wherever_it_goes() {
     let mut view = View::with_rows();
-    let all = view.model.lines().to_vec();
+    let all = view.model.list().lines().to_vec();
     assert_eq!(view.model.page(4), (&all[..4], 0));
     view.press(&[Action::Choose(Step::Down), Action::Choose(Step::PageDown)]);
     assert_eq!(view.chosen(), Some(5));
     assert_eq!(view.model.page(4).1, 3, "at the bottom");
-    assert_eq!(view.model.shown_range(), (3, 6, 10));
+    assert_eq!(view.model.list().shown_range(), (3, 6, 10));
     view.feed(&[(key(5, 50), 1000)], 0);
     assert_eq!((view.chosen(), view.model.page(4).1), (Some(5), 0));
     view.press(&[Action::Choose(Step::Last)]);
@@ -263,7 +264,10 @@ fn samples_are_those_of_the_chosen_row() {
     for location in 0..2 * MAX_SAMPLES as u64 {
         view.model.add_sample(sample(1, location));
     }
-    assert_eq!(view.model.samples.drops.len(), MAX_SAMPLES);
+    let is_kept =
+        |location: &u64| view.model.samples.last(|key| key.location == Some(*location)).is_some();
+    let kept: Vec<_> = (0..2 * MAX_SAMPLES as u64).filter(is_kept).collect();
+    assert_eq!((kept.len(), kept[0]), (MAX_SAMPLES, MAX_SAMPLES as u64), "the last ones");
 }
 
 #[test]
