@@ -386,6 +386,23 @@ fn the_environment_says_what_the_terminal_can() -> Result<()> {
 }
 
 #[test]
+fn what_is_said_meanwhile_does_not_disturb_the_view() -> Result<()> {
+    need!(Root, Program("ip"), Program("tmux"));
+    let view = View::start(100, 24, "--verbose")?;
+    // The last of what was said is at the bottom, for a while.
+    let last = |screen: &str| screen.lines().last().unwrap_or_default().to_owned();
+    let screen = view.wait_for("notice", |screen| last(screen).starts_with("dropwatch::"))?;
+    ensure!(screen.lines().filter(|line| line.contains("dropwatch::")).count() == 1, "{screen}");
+    ensure!(screen.starts_with("dropwatch top"), "{screen}");
+    view.wait_for("hints", |screen| last(screen).starts_with("q quit"))?;
+    view.keys(&["q"])?;
+    let screen = view.ended(0)?;
+    let (attached, account) = (screen.find("attached after"), screen.find("dropwatch: seen"));
+    ensure!(attached.is_some() && attached < account, "{screen}");
+    Ok(())
+}
+
+#[test]
 fn at_rest_it_costs_nothing() -> Result<()> {
     need!(Root, Program("ip"), Program("tmux"), Speed);
     let view = View::start(80, 24, "")?;
