@@ -44,7 +44,7 @@ fn after_long_help() -> String {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Count drops in the kernel, and show a table that is kept up to date
-    Top(TopArgs),
+    Top(Box<TopArgs>),
     /// List the drop reasons of this kernel, from its own BTF
     ListReasons(ListReasonsArgs),
     /// Report on recordings, the output of --json, on any machine

@@ -19,6 +19,7 @@ use crate::{
     filter::Patterns,
     kernel::Without,
     render::fields::Field,
+    top::facts,
 };
 
 const MIN_BUFFER_SIZE: u32 = 64 << 10;
@@ -117,7 +118,7 @@ impl TableConfig {
 }
 
 /// How a table is kept up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopConfig {
     /// How often.
     pub interval: Duration,
@@ -125,6 +126,8 @@ pub struct TopConfig {
     pub batch: bool,
     /// Stop after so many.
     pub iterations: Option<u64>,
+    /// The filters as they were given.
+    pub filters: String,
 }
 
 impl Config {
@@ -180,8 +183,9 @@ impl Config {
     pub fn of_top(args: &TopArgs) -> Result<Self> {
         let top = TopConfig {
             interval: duration("--interval", &args.interval)?,
-            batch: args.batch || !stdout().is_terminal(),
+            batch: args.batch || !can_draw(),
             iterations: args.iterations,
+            filters: facts::filters(&args.filters),
         };
         let config = Self {
             filters: Patterns::parse(&args.filters)?,
@@ -391,6 +395,12 @@ pub fn color(mode: ColorMode) -> bool {
             stdout().is_terminal() && !refused && !dumb
         }
     }
+}
+
+/// Whether standard output is a terminal on which more than lines can be written.
+fn can_draw() -> bool {
+    let able = env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    stdout().is_terminal() && able
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use aya_log::EbpfLogger;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use tokio::{io::unix::AsyncFd, task};
 
-use crate::probe::Probe;
+use crate::{notice, probe::Probe};
 
 struct ToStderr;
 
@@ -17,7 +17,7 @@ impl Log for ToStderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("dropwatch: {}: {}", record.target(), record.args());
+            notice!("{}: {}", record.target(), record.args());
         }
     }
 

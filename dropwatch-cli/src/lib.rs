@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod notice;
 
 pub mod filter;
 pub mod kernel;
@@ -42,9 +43,9 @@ pub mod fail_on;
 pub mod recording;
 pub mod report;
 pub mod summary;
-pub mod top;
 
 pub mod accounting;
 pub mod output;
+pub mod top;
 
 pub mod list_reasons;

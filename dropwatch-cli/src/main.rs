@@ -12,7 +12,7 @@ use dropwatch::{
     config::{Config, UsageError},
     diagnostics,
     export::Exports,
-    list_reasons, memory,
+    list_reasons, memory, notice,
     output::{self, Ending, Output},
     render::{self, plain_table},
     report,
@@ -26,7 +26,7 @@ const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
     run(Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("dropwatch: {error:#}");
+        notice!("{error:#}");
         if error.is::<UsageError>() {
             ExitCode::from(USAGE_ERROR)
         } else if let Some(error) = error.downcast_ref::<CannotStart>() {

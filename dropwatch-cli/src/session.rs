@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     diagnostics,
     kernel::{Kernel, Tracepoint},
-    memory, preflight, privileges,
+    memory, notice, preflight, privileges,
     probe::Probe,
     render::sources::Sources,
     ring::Reader,
@@ -50,8 +50,8 @@ impl Session {
         debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
         if let Tracepoint::Event { .. } = kernel.tracepoint {
             config.check_without_btf()?;
-            eprintln!(
-                "dropwatch: tracing without BTF: packet, length, device and socket are unknown, and of the reasons \
+            notice!(
+                "tracing without BTF: packet, length, device and socket are unknown, and of the reasons \
                  only the kernel's core ones have names"
             );
         }
@@ -82,13 +82,13 @@ impl Session {
         // Threads keep the capabilities that they begin with, so these are dropped before.
         privileges::drop_all_but_reading()?;
         if let Some(notice) = config.filters.notice() {
-            eprintln!("dropwatch: {notice}");
+            notice!("{notice}");
         }
         let symbols = if preflight::addresses_visible() {
             Symbols::of_running_kernel(config.wants_stacks())
         } else {
-            eprintln!(
-                "dropwatch: the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \
+            notice!(
+                "the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \
                  run dropwatch with CAP_SYSLOG and kernel.kptr_restrict at most 1"
             );
             Symbols::none()

@@ -6,7 +6,11 @@
 use std::{
     collections::HashMap,
     rc::Rc,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -117,6 +121,11 @@ impl Symbols {
         }
     }
 
+    /// Whether [`Symbols::frame`] has an answer at once, since the symbols have been read.
+    pub fn is_ready(&self) -> bool {
+        self.worker.as_ref().is_none_or(|worker| worker.loaded.load(Ordering::Acquire))
+    }
+
     /// What is known of a return address.
     pub fn frame(&mut self, address: u64) -> Rc<Frame> {
         if let Some(frame) = self.cache.get(&address) {
@@ -180,6 +189,7 @@ fn is_bpf(name: &str) -> bool {
 struct Worker {
     requests: Sender<Request>,
     answers: Receiver<Option<Symbol>>,
+    loaded: Arc<AtomicBool>,
 }
 
 enum Request {
@@ -191,11 +201,17 @@ impl Worker {
     fn start(debug_info: bool) -> Option<Self> {
         let (requests, incoming) = channel();
         let (outgoing, answers) = channel();
+        let loaded = Arc::new(AtomicBool::new(false));
+        let has_loaded = Arc::clone(&loaded);
         let thread = thread::Builder::new().name("symbols".to_owned()).spawn(move || {
             let mut resolver = Resolver::load(debug_info);
+            has_loaded.store(true, Ordering::Release);
             for request in incoming {
                 match request {
-                    Request::Reload => resolver = Resolver::load(debug_info),
+                    Request::Reload => {
+                        resolver = Resolver::load(debug_info);
+                        has_loaded.store(true, Ordering::Release);
+                    }
                     Request::Resolve(address) => {
                         let mut found = resolver.resolve(address);
                         if found.as_ref().is_some_and(|symbol| is_bpf(&symbol.name))
@@ -211,7 +227,7 @@ impl Worker {
             }
         });
         match thread {
-            Ok(_) => Some(Self { requests, answers }),
+            Ok(_) => Some(Self { requests, answers, loaded }),
             Err(error) => {
                 debug!("cannot start a thread for symbols: {error}");
                 None
@@ -225,6 +241,7 @@ impl Worker {
     }
 
     fn reload(&self) {
+        self.loaded.store(false, Ordering::Release);
         // The thread ends only with this sender.
         let _ = self.requests.send(Request::Reload);
     }

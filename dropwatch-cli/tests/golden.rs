@@ -1,11 +1,10 @@
-//! What people see, word for word: the text format, `list-reasons` and the help. With
-//! `UPDATE_GOLDEN=1` in the environment what is printed now becomes what is expected.
+//! What people see, word for word: the text format, `list-reasons` and the help.
 
+#[path = "support/golden.rs"]
+mod golden;
 mod support;
 
 use std::{
-    env, fs,
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -37,6 +36,7 @@ use dropwatch_common::record::{
     COMM_LEN, DropRecord, FLAG_COMM, FLAG_LEN, FLAG_PROTOCOL, FLAG_REASON, FLAG_STACK_FAILED,
 };
 
+use golden::golden;
 use support::{file, kernels};
 
 /// 2026-11-23T15:04:05Z
@@ -52,21 +52,6 @@ const DEEP: u64 = 0xffff_ffff_81b0_0c55;
 const SOFTIRQ: u64 = 0xffff_ffff_8109_4f3e;
 const FREE: u64 = 0xffff_ffff_81a7_7b68;
 const TRACER: u64 = 0xffff_ffff_c020_0a5b;
-
-fn golden(name: &str, actual: &[u8]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    // Escape characters are shown, so that the file can be read on a terminal.
-    let actual = String::from_utf8(actual.to_vec()).expect("text").replace('\x1b', "␛");
-    if env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
-        fs::write(&path, &actual).expect("the golden file");
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        actual == expected,
-        "{name} has changed; see whether UPDATE_GOLDEN=1 makes a good difference\n\
-         expected:\n{expected}\nprinted:\n{actual}"
-    );
-}
 
 fn symbol(name: &str, offset: usize) -> Symbol {
     let (source, inlined) = (None, Vec::new());

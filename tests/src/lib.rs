@@ -35,6 +35,7 @@ pub mod seccomp;
 mod table;
 pub mod tc;
 mod temporary;
+pub mod tmux;
 pub mod traffic;
 mod veth;
 pub mod wireless;

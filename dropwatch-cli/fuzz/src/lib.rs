@@ -50,12 +50,12 @@ use dropwatch::{
     symbols::Symbols,
     world::World,
 };
-use serde_json::Value;
 use dropwatch_common::{
     count::{CountKey, FlowKey},
     counters::Counters,
     record::INTERFACE_LEN,
 };
+use serde_json::Value;
 
 /// The kernel that `split_btf` takes modules for.
 const VERSION: &str = "6.12";

@@ -2,9 +2,12 @@
 
 use std::{
     cmp::Ordering,
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
     time::Instant,
 };
+
+use hashbrown::HashTable;
 
 use super::{
     Snapshot,
@@ -40,10 +43,12 @@ pub struct Row {
 pub struct Table {
     by: Vec<By>,
     entries: Vec<Entry>,
-    /// Where each key's entry is.
-    index: HashMap<Key, u32>,
+    /// Where the entry of each key is, by its identity.
+    index: HashTable<u32>,
     groups: Vec<Key>,
-    group_index: HashMap<Key, u32>,
+    /// Where each group is.
+    group_index: HashTable<u32>,
+    hasher: RandomState,
     other: Count,
     /// The last intervals, oldest first, at most so many.
     intervals: VecDeque<Interval>,
@@ -97,9 +102,10 @@ impl Table {
         Self {
             by,
             entries: Vec::new(),
-            index: HashMap::new(),
+            index: HashTable::new(),
             groups: Vec::new(),
-            group_index: HashMap::new(),
+            group_index: HashTable::new(),
+            hasher: RandomState::new(),
             other: Count::default(),
             intervals: VecDeque::new(),
             history_len,
@@ -142,9 +148,7 @@ impl Table {
 
     /// The index of a key's entry, which is made where there is none.
     fn entry(&mut self, key: &Key) -> usize {
-        let identity = key.identity();
-        if let Some(&index) = self.index.get(&identity) {
-            let index = index as usize;
+        if let Some(index) = self.find(key) {
             let learns_name = |known: &Key| known.interface.is_some_and(|it| it.name.is_none());
             if self.entries[index].key != *key && learns_name(&self.entries[index].key) {
                 self.entries[index].key = *key;
@@ -155,16 +159,35 @@ impl Table {
         let index = self.entries.len();
         let group = self.group(key);
         self.entries.push(Entry { key: *key, group, count: Count::default(), fresh: 0 });
-        self.index.insert(identity, index as u32);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash = |index: &u32| hasher.hash_one(entries[*index as usize].key.identity());
+        self.index.insert_unique(hasher.hash_one(key.identity()), index as u32, hash);
         index
     }
 
+    fn find(&self, key: &Key) -> Option<usize> {
+        let identity = key.identity();
+        let is = |index: &u32| self.entries[*index as usize].key.identity() == identity;
+        self.index.find(self.hasher.hash_one(identity), is).map(|index| *index as usize)
+    }
+
+    /// The index of the group of a key, which is made where there is none.
     fn group(&mut self, key: &Key) -> u32 {
         let group = key.project(&self.by);
-        *self.group_index.entry(group).or_insert_with(|| {
-            self.groups.push(group);
-            (self.groups.len() - 1) as u32
-        })
+        if let Some(index) = self.find_group(&group) {
+            return index;
+        }
+        let index = self.groups.len() as u32;
+        self.groups.push(group);
+        let (groups, hasher) = (&self.groups, &self.hasher);
+        let hash = |index: &u32| hasher.hash_one(groups[*index as usize]);
+        self.group_index.insert_unique(hasher.hash_one(group), index, hash);
+        index
+    }
+
+    fn find_group(&self, group: &Key) -> Option<u32> {
+        let is = |index: &u32| self.groups[*index as usize] == *group;
+        self.group_index.find(self.hasher.hash_one(group), is).copied()
     }
 
     /// The parts that it is grouped by.
@@ -243,7 +266,7 @@ impl Table {
         let mut histories = vec![vec![0; self.intervals.len()]; keys.len()];
         let mut wanted = vec![None; self.groups.len()];
         for (place, key) in keys.iter().enumerate() {
-            if let Some(&group) = self.group_index.get(key) {
+            if let Some(group) = self.find_group(key) {
                 wanted[group as usize] = Some(place);
             }
         }
@@ -272,9 +295,15 @@ impl Table {
         self.intervals.iter().map(|interval| interval.other).collect()
     }
 
+    /// The group in which a key of the snapshots is counted.
+    pub fn group_of(&self, key: &Key) -> Option<&Key> {
+        let entry = &self.entries[self.find(key)?];
+        self.groups.get(entry.group as usize)
+    }
+
     /// The keys of the snapshots that are counted in a group.
     pub fn keys_of(&self, group: &Key) -> impl Iterator<Item = (&Key, u64)> {
-        let group = self.group_index.get(group).copied();
+        let group = self.find_group(group);
         let entries = self.entries.iter().filter(move |entry| Some(entry.group) == group);
         entries.map(|entry| (&entry.key, entry.count.total))
     }

@@ -6,6 +6,7 @@ pub mod json;
 pub(crate) mod place;
 pub mod plain_table;
 mod rendered;
+pub mod sample;
 pub mod silent;
 pub mod sources;
 pub(crate) mod stack_text;

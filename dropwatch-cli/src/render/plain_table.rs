@@ -1,6 +1,9 @@
 //! Counts as a plain table, for logs and for the end of a run.
 
-use super::{sources::Sources, table::write_part};
+use super::{
+    sources::Sources,
+    table::{OTHER, write_part},
+};
 use crate::{
     config::TableConfig,
     counts::{
@@ -10,9 +13,6 @@ use crate::{
     },
     write::{pad_left, pad_right},
 };
-
-/// Drops for whose key there was no room.
-const OTHER: &str = "(other)";
 
 /// What stands in the column RATE, in drops per second.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -51,10 +51,15 @@ impl StackText {
             return;
         }
         self.frames.of_edition(symbols.edition()).write(&number, out, |out| {
-            for &address in frames {
-                write_frame(&symbols.frame(address), style, out);
-            }
+            write_frames(frames, symbols, style, out);
         });
+    }
+}
+
+/// Appends frames, a line each.
+pub fn write_frames(frames: &[u64], symbols: &mut Symbols, style: Style, out: &mut Vec<u8>) {
+    for &address in frames {
+        write_frame(&symbols.frame(address), style, out);
     }
 }
 

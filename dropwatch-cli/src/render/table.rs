@@ -12,6 +12,9 @@ use crate::{
     write::escape,
 };
 
+/// What stands in the place of names for the drops for whose keys there was no room.
+pub const OTHER: &str = "(other)";
+
 /// Appends a part of a key: `?` where it is not known, `-` where the packet has none.
 pub fn write_part(by: By, key: &Key, sources: &mut Sources, out: &mut Vec<u8>) {
     let known = match by {

@@ -120,6 +120,7 @@ fn a_name_that_becomes_known_takes_its_counts_along() {
     );
     assert_eq!(table.history(&[rows[0].key]), [[3, 1]]);
     assert_eq!(table.keys_of(&rows[0].key).collect::<Vec<_>>(), [(&after, 14)]);
+    assert_eq!(table.group_of(&before), Some(&rows[0].key));
 }
 
 #[test]

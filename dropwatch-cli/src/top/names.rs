@@ -1,0 +1,52 @@
+//! Names for the live view, which never waits for them.
+
+use super::{look::Look, model::Names};
+use crate::{
+    counts::key::{By, Key},
+    drop::Drop,
+    render::{sample, sources::Sources, table::write_part},
+};
+
+/// Names from where the stream has them.
+pub struct Named {
+    /// Where names come from.
+    pub sources: Sources,
+    look: Look,
+}
+
+impl Named {
+    /// From these sources.
+    pub fn new(sources: Sources, look: Look) -> Self {
+        Self { sources, look }
+    }
+
+    /// Whether all names can be had. While the kernel's symbols are being read they cannot.
+    pub fn is_ready(&self) -> bool {
+        self.sources.symbols.is_ready()
+    }
+}
+
+impl Names for Named {
+    fn part(&mut self, by: By, key: &Key) -> String {
+        if by == By::Location && !self.is_ready() {
+            return self.look.later().to_owned();
+        }
+        let mut out = Vec::new();
+        write_part(by, key, &mut self.sources, &mut out);
+        text(out)
+    }
+
+    fn drop(&mut self, drop: &Drop) -> Vec<String> {
+        if !self.is_ready() {
+            return vec![format!("    {}", self.look.later())];
+        }
+        let mut out = Vec::new();
+        sample::write(drop, &mut self.sources, &mut out);
+        text(out).lines().map(str::to_owned).collect()
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    // All that is not text has been escaped.
+    String::from_utf8(bytes).unwrap_or_default()
+}
