@@ -16,6 +16,8 @@ Examples:
   sudo dropwatch --reason NO_SOCKET --stack       with the kernel stack of each drop
   sudo dropwatch --l4 tcp --port 443,8000-8100    some packets only
   dropwatch list-reasons                          the drop reasons of this kernel
+  dropwatch explain NO_SOCKET                     what a reason means, and what to do
+  dropwatch doctor                                what is missing, where it does not run
 
 Exit status: 0 when all went well, 1 when something failed, 2 for a usage error";
 
@@ -42,6 +44,12 @@ fn after_long_help() -> String {
 pub enum Command {
     /// List the drop reasons of this kernel, from its own BTF
     ListReasons(ListReasonsArgs),
+
+    /// Tell what a drop reason means, and what to do about it
+    Explain(ExplainArgs),
+
+    /// Check whether this machine has all that dropwatch needs
+    Doctor(DoctorArgs),
 }
 
 /// Arguments of streaming.
@@ -96,6 +104,18 @@ pub struct TraceArgs {
     /// Print each drop as a JSON object on a line of its own; schema/drop.schema.json describes it
     #[arg(long)]
     pub json: bool,
+
+    /// Say what a reason means under the first drop for it
+    #[arg(long, conflicts_with = "json")]
+    pub hints: bool,
+
+    /// Leave out drops that are likely harmless, those with a tag, and count them
+    #[arg(long)]
+    pub no_noise: bool,
+
+    /// Tell what each tag means and why drops with it are likely harmless, and exit
+    #[arg(long)]
+    pub explain_tags: bool,
 
     /// As --verbose-packet, and show on standard error what dropwatch does and what the BPF
     /// program has to say
@@ -221,4 +241,42 @@ pub struct ListReasonsArgs {
     /// for the BTF of its modules
     #[arg(long, value_name = "FILE")]
     pub btf: Vec<PathBuf>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Reasons: names as list-reasons shows them, in any case and with or without their prefix;
+    /// globs ('TCP_*'); 'openvswitch/*'; numbers of this kernel
+    #[arg(value_name = "REASON")]
+    pub reasons: Vec<String>,
+
+    /// Tell what each tag means and why drops with it are likely harmless
+    #[arg(long, conflicts_with_all = ["reasons", "btf"])]
+    pub tags: bool,
+
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+
+    /// Tell the numbers of this kernel's BTF instead: a file like /sys/kernel/btf/vmlinux; repeat
+    /// the option for the BTF of its modules
+    #[arg(long, value_name = "FILE")]
+    pub btf: Vec<PathBuf>,
+
+    /// When to use colour; NO_COLOR in the environment turns it off too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// When to use colour; NO_COLOR in the environment turns it off too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
 }

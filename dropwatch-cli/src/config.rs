@@ -42,6 +42,10 @@ pub struct Config {
     pub details: bool,
     /// Whether to print JSON instead of text.
     pub json: bool,
+    /// Whether to say what reasons mean.
+    pub hints: bool,
+    /// Whether to leave out what is likely harmless.
+    pub no_noise: bool,
     /// Whether to show diagnostics.
     pub verbose: bool,
 }
@@ -70,6 +74,8 @@ impl Config {
             },
             details: args.verbose || args.verbose_packet,
             json: args.json,
+            hints: args.hints,
+            no_noise: args.no_noise,
             verbose: args.verbose,
         })
     }
@@ -153,7 +159,8 @@ fn buffer_size(text: &str) -> Result<u32> {
     }
 }
 
-fn color(mode: ColorMode) -> bool {
+/// Whether to colour what goes to standard output.
+pub fn color(mode: ColorMode) -> bool {
     match mode {
         ColorMode::Always => true,
         ColorMode::Never => false,

@@ -35,4 +35,8 @@ pub(crate) mod write;
 pub mod accounting;
 pub mod output;
 
+pub mod doctor;
+pub mod explain;
+pub mod harmless;
 pub mod list_reasons;
+mod wrap;

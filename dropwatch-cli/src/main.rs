@@ -10,7 +10,7 @@ use dropwatch::{
     cli::{Cli, Command},
     clock::Clock,
     config::{Config, UsageError},
-    diagnostics,
+    diagnostics, doctor, explain,
     kernel::{Kernel, Tracepoint},
     list_reasons, memory,
     output::{Ending, Output},
@@ -29,7 +29,7 @@ const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("dropwatch: {error:#}");
             if error.is::<UsageError>() { ExitCode::from(USAGE_ERROR) } else { ExitCode::FAILURE }
@@ -37,10 +37,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Some(Command::ListReasons(args)) => list_reasons::run(&args),
-        None => trace(&Config::new(&cli.trace)?),
+        Some(Command::ListReasons(args)) => list_reasons::run(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Explain(args)) => explain::run(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Doctor(args)) => doctor::run(&args),
+        None if cli.trace.explain_tags => explain::tags().map(|()| ExitCode::SUCCESS),
+        None => trace(&Config::new(&cli.trace)?).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -100,14 +103,14 @@ async fn trace(config: &Config) -> Result<()> {
         Symbols::none()
     };
     let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
-    let mut render = render::of(config, sources);
+    let mut render = render::of(config, sources)?;
     let mut stream = Stream::new(reader, render.as_mut(), &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;
     let drained =
         matches!(ended, Ok(Ended::OutputClosed)) || stream.drain(&mut stop, &probe).await?;
-    let malformed = stream.malformed();
+    let (hidden, malformed) = (stream.hidden(), stream.malformed());
 
     let shown = output.shown();
     let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
@@ -119,7 +122,7 @@ async fn trace(config: &Config) -> Result<()> {
         let (counters, missed) = (probe.counters()?, probe.missed());
         eprintln!(
             "dropwatch: {}",
-            Account { counters, shown: shown.get(), malformed, missed, elapsed }
+            Account { counters, shown: shown.get(), hidden, malformed, missed, elapsed }
         );
     }
     ended.and(written).map(drop)

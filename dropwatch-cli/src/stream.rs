@@ -23,6 +23,8 @@ use crate::{
 const SETTLE_TIME: Duration = Duration::from_millis(200);
 /// How often it is told that drops were lost, and looked whether the world has changed.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// So many records are taken in one go even where none of them is shown.
+const MOST_TAKEN: u32 = 4096;
 const SETTLE_STEP: Duration = Duration::from_millis(1);
 
 /// Why streaming ended.
@@ -43,6 +45,7 @@ pub struct Stream<'a> {
     output: &'a Output,
     limit: u64,
     rendered: u64,
+    hidden: u64,
     malformed: u64,
 }
 
@@ -54,7 +57,13 @@ impl<'a> Stream<'a> {
         output: &'a Output,
         limit: Option<u64>,
     ) -> Self {
-        Self { reader, render, output, limit: limit.unwrap_or(u64::MAX), rendered: 0, malformed: 0 }
+        let limit = limit.unwrap_or(u64::MAX);
+        Self { reader, render, output, limit, rendered: 0, hidden: 0, malformed: 0 }
+    }
+
+    /// Drops that were not to be shown.
+    pub fn hidden(&self) -> u64 {
+        self.hidden
     }
 
     /// Records that could not be decoded.
@@ -131,7 +140,8 @@ impl<'a> Stream<'a> {
             if empty {
                 let counters = probe.counters()?;
                 let left_out = counters.sampled_out + counters.rate_limited + counters.lost;
-                let settled = counters.matched <= left_out + self.rendered + self.malformed;
+                let settled =
+                    counters.matched <= left_out + self.rendered + self.hidden + self.malformed;
                 if settled || begin.elapsed() > SETTLE_TIME {
                     return Ok(true);
                 }
@@ -143,21 +153,28 @@ impl<'a> Stream<'a> {
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
     fn next_chunk(&mut self) -> (Chunk, bool) {
-        let Self { reader, render, limit, rendered, malformed, .. } = self;
+        let Self { reader, render, limit, rendered, hidden, malformed, .. } = self;
         let mut chunk = Chunk::default();
+        let mut taken = 0;
         let empty = reader.drain(|record| {
             match decode(record) {
                 Ok(drop) => {
+                    let before = chunk.text.len();
                     render.drop(&drop, &mut chunk.text);
-                    chunk.ends.push(chunk.text.len());
-                    *rendered += 1;
+                    if chunk.text.len() > before {
+                        chunk.ends.push(chunk.text.len());
+                        *rendered += 1;
+                    } else {
+                        *hidden += 1;
+                    }
                 }
                 Err(error) => {
                     debug!("a record of {} bytes is none: {error:?}", record.len());
                     *malformed += 1;
                 }
             }
-            chunk.text.len() < CHUNK_SIZE && *rendered < *limit
+            taken += 1;
+            taken < MOST_TAKEN && chunk.text.len() < CHUNK_SIZE && *rendered < *limit
         });
         (chunk, empty)
     }

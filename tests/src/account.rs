@@ -19,6 +19,8 @@ pub struct Account {
     pub sampled_out: u64,
     /// Of the matched, those that `--rate-limit` left out.
     pub rate_limited: u64,
+    /// Of the matched, those that `--no-noise` left out.
+    pub hidden: u64,
     /// Of the matched, those that came after the last one shown.
     pub not_shown: u64,
     /// Of the matched, those without a stack although one was asked for.
@@ -71,6 +73,7 @@ impl Account {
             match what {
                 "left out by --sample" => account.sampled_out = count,
                 "left out by --rate-limit" => account.rate_limited = count,
+                "hidden by --no-noise" => account.hidden = count,
                 what if what.starts_with("not shown (") => account.not_shown = count,
                 what if what.starts_with("without a stack (") => account.without_stack = count,
                 what if what.starts_with("missed (") => account.missed = count,
@@ -82,7 +85,7 @@ impl Account {
 
     /// Whether every matched drop is accounted for.
     pub fn adds_up(&self) -> bool {
-        let left_out = self.sampled_out + self.rate_limited;
+        let left_out = self.sampled_out + self.rate_limited + self.hidden;
         self.matched <= self.seen
             && self.shown + self.lost + self.not_shown + left_out == self.matched
     }

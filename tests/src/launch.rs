@@ -119,7 +119,8 @@ impl Launch {
 
     fn spawn(self) -> Result<Running> {
         let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
-        let chooses = has(&["list-reasons", "--fields", "--json"]);
+        let chooses =
+            has(&["list-reasons", "explain", "doctor", "--explain-tags", "--fields", "--json"]);
         // JSON has none.
         let heading = !has(&["--json"]);
         let with_queues = !has(&["--no-btf"]) && kernel_tells_queue_drops();

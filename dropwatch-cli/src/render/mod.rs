@@ -8,19 +8,33 @@ pub mod sources;
 mod stack_text;
 pub mod text;
 
-use crate::{config::Config, drop::Drop};
+use anyhow::Result;
+
+use crate::{
+    config::Config,
+    drop::Drop,
+    explain::{Entries, hints::Hints},
+};
 use sources::Sources;
 use text::{Text, TextConfig};
 
 /// The format that the user wants.
-pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
+///
+/// # Errors
+/// When what is to be shown besides the drops is damaged.
+pub fn of(config: &Config, sources: Sources) -> Result<Box<dyn Render>> {
     if config.json {
-        return Box::new(json::Json::new(sources));
+        let json = json::Json::new(sources);
+        return Ok(Box::new(if config.no_noise { json.without_noise() } else { json }));
     }
     let Config { columns, details, stack, color, .. } = config;
     let text =
         TextConfig { columns: columns.clone(), details: *details, stack: *stack, color: *color };
-    Box::new(Text::new(sources, text))
+    let mut text = Text::new(sources, text);
+    if config.hints {
+        text = text.with_hints(Hints::new(Entries::load()?));
+    }
+    Ok(Box::new(if config.no_noise { text.without_noise() } else { text }))
 }
 
 /// A format.
@@ -28,7 +42,7 @@ pub trait Render {
     /// Appends what comes before the first drop.
     fn heading(&mut self, out: &mut Vec<u8>);
 
-    /// Appends one drop.
+    /// Appends one drop; nothing where it is not to be shown.
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
 
     /// Called about once a second while drops come, to look whether the world has changed.

@@ -12,6 +12,8 @@ use super::{
 use crate::{
     cli::StackMode,
     drop::{Context, Direction, Drop},
+    explain::hints::Hints,
+    harmless::{Rule, Tagger},
     packet::Packet,
     protocol, socket_names,
     write::{decimal, escape, pad_left, pad_right, push},
@@ -33,6 +35,12 @@ pub struct Text {
     needs_packet: bool,
     /// A field that is being put together, to know its width.
     field: Vec<u8>,
+    /// None where nobody wants to know: it asks for the function, which may not be shown.
+    tagger: Option<Tagger>,
+    /// Whether tags follow the last column.
+    tags_behind: bool,
+    hide_tagged: bool,
+    hints: Option<Hints>,
 }
 
 /// How to show drops as text.
@@ -90,19 +98,35 @@ impl Text {
             use Field::{Destination, Flow, L4, Packet, Source, Vlan};
             matches!(field, Flow | Packet | Source | Destination | L4 | Vlan)
         };
+        // Who chooses columns can choose that of the tags.
+        let tags_behind = config.columns == Field::DEFAULT;
         Self {
             sources,
             needs_packet: config.details || config.columns.iter().any(of_packet),
+            tagger: (tags_behind || config.columns.contains(&Field::Tag)).then(Tagger::default),
+            tags_behind,
             columns: config.columns,
             details: config.details,
             stacks: config.stack.map(|mode| StackText::new(mode, palette.dimmed)),
             palette,
             field: Vec::new(),
+            hide_tagged: false,
+            hints: None,
         }
     }
 
+    /// The same that leaves out drops that are likely harmless.
+    pub fn without_noise(self) -> Self {
+        Self { hide_tagged: true, tagger: Some(self.tagger.unwrap_or_default()), ..self }
+    }
+
+    /// The same that says what reasons mean.
+    pub fn with_hints(self, hints: Hints) -> Self {
+        Self { hints: Some(hints), ..self }
+    }
+
     /// Puts a field together.
-    fn field(&mut self, field: Field, drop: &Drop, packet: &Packet) {
+    fn field(&mut self, field: Field, drop: &Drop, packet: &Packet, tag: Option<&Rule>) {
         let Self { sources, field: out, .. } = self;
         // A packet of a network has headers, even where they are not known.
         let hidden = packet.is_empty() && drop.protocol != Some(0);
@@ -191,11 +215,30 @@ impl Text {
                 }
             }),
             Field::Owner => owner(out, drop, sources),
+            Field::Tag => {
+                out.extend(tag.map_or("", |tag| tag.name).as_bytes());
+                Some(())
+            }
         };
         match known {
             None => out.extend(UNKNOWN.as_bytes()),
             Some(()) if out.is_empty() => out.extend(NONE.as_bytes()),
             Some(()) => {}
+        }
+    }
+}
+
+impl Text {
+    /// Says what the reason means, the first time.
+    fn hint(&mut self, drop: &Drop, out: &mut Vec<u8>) {
+        let (Some(hints), Some(raw)) = (&mut self.hints, drop.reason) else { return };
+        let name = self.sources.reasons.name(raw).to_owned();
+        if let Some(meaning) = hints.first(raw, &self.sources.reasons) {
+            let style = self.palette.dimmed;
+            push(
+                out,
+                format_args!("    hint: {meaning} {style}(dropwatch explain {name}){style:#}\n"),
+            );
         }
     }
 }
@@ -212,11 +255,16 @@ impl Render for Text {
     }
 
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
+        let Self { tagger, sources, .. } = self;
+        let tag = tagger.as_mut().and_then(|tagger| tagger.tag(drop, sources));
+        if self.hide_tagged && tag.is_some() {
+            return;
+        }
         let packet = if self.needs_packet { drop.packet() } else { Packet::default() };
         for index in 0..self.columns.len() {
             let field = self.columns[index];
             self.field.clear();
-            self.field(field, drop, &packet);
+            self.field(field, drop, &packet, tag);
             let style = self.palette.of(field, drop);
             if style != Style::new() {
                 push(out, format_args!("{style}"));
@@ -227,7 +275,12 @@ impl Render for Text {
                 push(out, format_args!("{style:#}"));
             }
         }
+        if let Some(tag) = tag.filter(|_| self.tags_behind) {
+            let style = self.palette.dimmed;
+            push(out, format_args!(" {style}#{}{style:#}", tag.name));
+        }
         out.push(b'\n');
+        self.hint(drop, out);
         if self.details {
             details::write(drop, &packet, &mut self.sources, out);
         }
@@ -238,6 +291,9 @@ impl Render for Text {
 
     fn tick(&mut self) {
         self.sources.tick();
+        if let Some(tagger) = &mut self.tagger {
+            tagger.tick();
+        }
     }
 }
 

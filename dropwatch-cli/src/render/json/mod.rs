@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{Render, sources::Sources};
 use crate::{
     drop::{Context, Device, Direction, Drop, Name, Stack},
+    harmless::{Rule, Tagger},
     protocol, socket_names, stacks,
     write::escape,
 };
@@ -27,12 +28,19 @@ const VERSION: u8 = 1;
 /// The JSON format.
 pub struct Json {
     sources: Sources,
+    tagger: Tagger,
+    hide_tagged: bool,
 }
 
 impl Json {
     /// The format, with the sources of the names in it.
     pub fn new(sources: Sources) -> Self {
-        Self { sources }
+        Self { sources, tagger: Tagger::default(), hide_tagged: false }
+    }
+
+    /// The same that leaves out drops that are likely harmless.
+    pub fn without_noise(self) -> Self {
+        Self { hide_tagged: true, ..self }
     }
 }
 
@@ -40,13 +48,18 @@ impl Render for Json {
     fn heading(&mut self, _: &mut Vec<u8>) {}
 
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
+        let tag = self.tagger.tag(drop, &mut self.sources);
+        if self.hide_tagged && tag.is_some() {
+            return;
+        }
         // Writing to memory does not fail, nor do these types.
-        let _ = serde_json::to_writer(&mut *out, &DropJson::new(drop, &mut self.sources));
+        let _ = serde_json::to_writer(&mut *out, &DropJson::new(drop, tag, &mut self.sources));
         out.push(b'\n');
     }
 
     fn tick(&mut self) {
         self.sources.tick();
+        self.tagger.tick();
     }
 }
 
@@ -68,6 +81,7 @@ struct DropJson {
     packet: Option<PacketJson>,
     socket: Option<SocketJson>,
     stack: Option<Vec<FrameJson>>,
+    tag: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -113,7 +127,7 @@ struct Named<T> {
 }
 
 impl DropJson {
-    fn new(drop: &Drop, sources: &mut Sources) -> Self {
+    fn new(drop: &Drop, tag: Option<&'static Rule>, sources: &mut Sources) -> Self {
         let mut time = Vec::with_capacity(30);
         sources.clock.write_rfc3339(drop.boot_ns, &mut time);
         let packet = drop.packet();
@@ -145,6 +159,7 @@ impl DropJson {
             packet: (!packet.is_empty()).then(|| PacketJson::new(&packet, drop)),
             socket: drop.socket.as_ref().map(|socket| SocketJson::new(socket, sources)),
             stack: stack(drop, sources),
+            tag: tag.map(|tag| tag.name),
         }
     }
 }
