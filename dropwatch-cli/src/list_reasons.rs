@@ -11,6 +11,7 @@ use crate::{
         choice,
         reasons::{Reason, Reasons, split},
     },
+    output::print,
 };
 
 #[derive(Serialize)]
@@ -42,7 +43,7 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
         }
     }
     let text = if args.json { json(&rows)? } else { table(&rows) };
-    explain::print(&text)
+    print(&text)
 }
 
 fn row<'a>(reason: &'a Reason, reasons: &Reasons, entries: &'a Entries) -> Row<'a> {

@@ -28,6 +28,20 @@ pub const CHUNK_SIZE: usize = 64 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
+/// Prints what is there as a whole, besides all that streams. A closed pipe is no error: its reader
+/// has what it wanted.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Text on its way out, and the drops in it.
 #[derive(Debug, Default)]
 pub struct Chunk {

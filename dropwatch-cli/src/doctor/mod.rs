@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     cli::DoctorArgs,
     config,
-    explain::print,
+    output::print,
     wrap::{terminal_width, wrap},
 };
 use finding::{Finding, State};

@@ -42,7 +42,7 @@ fn symbols(visible: bool, has_file: bool, restriction: &str, has_syslog: bool) -
         (_, true) => "sysctl kernel.kptr_restrict=1",
     };
     let detail = format!(
-        "the kernel hides its addresses (kernel.kptr_restrict is {restriction}), so functions are shown as \
+        "the kernel hides its addresses here (kernel.kptr_restrict is {restriction}), so functions are shown as \
          numbers, and neither --function nor the tags of places work"
     );
     Finding::warning(NAME, detail, remedy)

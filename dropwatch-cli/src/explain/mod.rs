@@ -6,15 +6,14 @@ mod json;
 mod lookup;
 mod text;
 
-use std::io::{self, ErrorKind, Write};
-
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 
 use crate::{
     cli::ExplainArgs,
     config::{self, UsageError},
     harmless,
     kernel::{choice, reasons::Reasons},
+    output::print,
     wrap,
 };
 
@@ -71,14 +70,4 @@ fn kernel(args: &ExplainArgs) -> Result<Kernel> {
 pub fn summary<'a>(entries: &'a Entries, reasons: &Reasons, raw: u32) -> Option<&'a str> {
     let reason = reasons.get(raw)?;
     Some(&entries.get(&reasons.subsystem_name(raw), &reason.name)?.summary)
-}
-
-/// Prints to standard output. A closed pipe is no error: its reader has what it wanted.
-pub fn print(text: &str) -> Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
 }
