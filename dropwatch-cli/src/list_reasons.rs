@@ -43,7 +43,7 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
         }
     }
     let text = if args.json { json(&rows)? } else { table(&rows) };
-    print(&text)
+    print(text.as_bytes()).map(drop)
 }
 
 fn row<'a>(reason: &'a Reason, reasons: &Reasons, entries: &'a Entries) -> Row<'a> {

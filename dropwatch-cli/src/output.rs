@@ -28,17 +28,16 @@ pub const CHUNK_SIZE: usize = 64 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
-/// Prints what is there as a whole, besides all that streams. A closed pipe is no error: its reader
-/// has what it wanted.
+/// Writes to standard output at once. False where nobody reads any more.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn print(text: &str) -> Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
+pub fn print(text: &[u8]) -> Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot write to standard output"),
     }
 }
 

@@ -35,7 +35,7 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     } else {
         text(&findings, terminal_width(), config::color(args.color))
     };
-    print(&report)?;
+    print(report.as_bytes())?;
     Ok(if fit(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

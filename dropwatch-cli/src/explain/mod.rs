@@ -28,7 +28,7 @@ use lookup::Kernel;
 pub fn run(args: &ExplainArgs) -> Result<()> {
     let style = text::Style::of_terminal(config::color(args.color));
     if args.tags {
-        return if args.json { print(&harmless::json()?) } else { tags() };
+        return if args.json { print(harmless::json()?.as_bytes()).map(drop) } else { tags() };
     }
     if args.reasons.is_empty() {
         let message = "explain needs a reason: `dropwatch explain NO_SOCKET`, several, a number, or a glob like \
@@ -43,7 +43,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     } else {
         text::text(&explained, &kernel, &style)
     };
-    print(&text)
+    print(text.as_bytes()).map(drop)
 }
 
 /// Tells what tags mean.
@@ -51,7 +51,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
 /// # Errors
 /// When that cannot be written.
 pub fn tags() -> Result<()> {
-    print(&harmless::text(wrap::terminal_width()))
+    print(harmless::text(wrap::terminal_width()).as_bytes()).map(drop)
 }
 
 /// The kernel whose numbers are told. One that was asked for has to be readable; the meaning of
