@@ -79,7 +79,7 @@ fn what_concerns_others_is_tagged() -> Result<()> {
 }
 
 #[test]
-fn an_answered_ping_is_tagged_and_a_closed_port_is_not() -> Result<()> {
+fn answers_that_nobody_waits_for_are_tagged_and_a_closed_port_is_not() -> Result<()> {
     const ICMP: u8 = 1;
     need!(Root, Program("ip"), Reason("NO_SOCKET"));
     let _turn = exclusive();
@@ -96,13 +96,15 @@ fn an_answered_ping_is_tagged_and_a_closed_port_is_not() -> Result<()> {
         options: &[],
     };
     let request = header.around(&build::icmp(8, 0, &[0, 1, 0, 1]));
-    let events = drops(&["--netns", namespace.name()], 2, || {
+    let events = drops(&["--netns", namespace.name()], 3, || {
         namespace.run(COMM, || {
             raw::send(localhost, &request, 1)?;
-            udp::send((localhost, CLOSED_PORT), 10, 1)
+            let (from, to) = (at([127, 0, 0, 1], 40_000), at([127, 0, 0, 1], CLOSED_PORT));
+            raw::send(localhost, &frame::tcp_reset(from, to), 1)?;
+            udp::send(to, 10, 1)
         })
     })?;
-    assert_eq!(tags(&events), ["echo-reply-copy", "none"], "{events:#?}");
+    assert_eq!(tags(&events), ["echo-reply-copy", "late-reset", "none"], "{events:#?}");
     Ok(())
 }
 

@@ -10,6 +10,8 @@ use crate::{
 /// Types of messages in ICMP and in ICMPv6.
 const ECHO_REPLY: u8 = 0;
 const ECHO_REPLY6: u8 = 129;
+/// The flag RST.
+const TCP_RESET: u16 = 0x04;
 
 /// A kind of drop that is normal.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,8 @@ pub(super) enum When {
     Unicast,
     /// It answers an echo request.
     EchoReply,
+    /// It resets a TCP connection.
+    TcpReset,
     /// There is a socket.
     Socket,
     /// There is a socket of this family.
@@ -81,6 +85,12 @@ impl When {
             Self::EchoReply => match &packet.transport {
                 Some(Transport::Icmp4(icmp)) => icmp.kind == ECHO_REPLY,
                 Some(Transport::Icmp6(icmp)) => icmp.kind == ECHO_REPLY6,
+                _ => false,
+            },
+            Self::TcpReset => match &packet.transport {
+                Some(Transport::Tcp(tcp)) => {
+                    tcp.rest.as_ref().is_some_and(|it| it.flags & TCP_RESET != 0)
+                }
                 _ => false,
             },
             Self::Socket => drop.socket.is_some(),

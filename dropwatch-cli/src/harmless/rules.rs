@@ -176,6 +176,15 @@ pub static RULES: &[Rule] = &[
         ])],
     },
     Rule {
+        name: "late-reset",
+        matches: "TCP resets for a connection that is not there (any more)",
+        why: "Where both ends give a connection up, the reset of one finds nothing left to reset at the other. Nothing \
+              answers a reset, and nobody waits for it.",
+        reasons: &["NO_SOCKET"],
+        functions: &["tcp_v4_rcv", "tcp_v6_rcv"],
+        when: &[When::TcpReset],
+    },
+    Rule {
         name: "tcp-again",
         matches: "TCP segments with nothing new: sent again although they had arrived, overtaken acknowledgements, and \
                   keepalive probes",

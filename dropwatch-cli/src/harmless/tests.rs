@@ -90,6 +90,13 @@ fn udp(link: [u8; 6], to: [u8; 4]) -> Drop {
     ipv4(link, to, UDP, &[0x80, 0, 0x14, 0xe9, 0, 8, 0, 0])
 }
 
+/// A TCP segment with these flags.
+fn tcp(flags: u8) -> Drop {
+    let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 192, 0, 2, 1, 192, 0, 2, 7];
+    bytes.extend([0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0]);
+    frame(ONE, IPV4, &bytes)
+}
+
 fn icmp(kind: u8) -> Drop {
     ipv4(ONE, [192, 0, 2, 7], ICMP, &[kind, 0, 0, 0, 0, 1, 0, 1])
 }
@@ -157,6 +164,7 @@ fn what_is_normal_is_tagged() {
             frame(ALL, LLDP, &[0; 8]),
             "link-protocol",
         ),
+        ("NO_SOCKET", "tcp_v4_rcv", tcp(0x14), "late-reset"),
         ("TCP_OLD_SEQUENCE", "tcp_validate_incoming", bare(IPV4), "tcp-again"),
         // That needs no function, and can do where the kernel hides them.
         ("TCP_OLD_DATA", "", bare(IPV4), "tcp-again"),
@@ -173,6 +181,7 @@ fn what_hurts_somebody_is_not() {
         ("NO_SOCKET", "__udp4_lib_rcv", udp(ONE, [192, 0, 2, 7])),
         ("NOT_SPECIFIED", "__udp4_lib_rcv", udp(ONE, [192, 0, 2, 7])),
         ("NO_SOCKET", "tcp_v4_rcv", bare(IPV4)),
+        ("NO_SOCKET", "tcp_v4_rcv", tcp(0x02)),
         ("SOCKET_RCVBUFF", "udp_queue_rcv_one_skb", receive.clone()),
         ("SOCKET_FILTER", "udp_queue_rcv_one_skb", receive),
         // A receiver that is too slow.
