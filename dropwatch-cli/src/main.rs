@@ -42,7 +42,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::ListReasons(args)) => list_reasons::run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Explain(args)) => explain::run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Doctor(args)) => doctor::run(&args),
-        None if cli.trace.explain_tags => explain::tags().map(|()| ExitCode::SUCCESS),
+        None if cli.trace.explain_tags => explain::tags(cli.trace.json).map(|()| ExitCode::SUCCESS),
         None => trace(&Config::new(&cli.trace)?).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -346,6 +346,8 @@ fn tags() {
     let tags = dropwatch(&["--explain-tags"]);
     assert_eq!(dropwatch(&["explain", "--tags"]), tags);
     golden("explain-tags.txt", &tags);
+    let tags = dropwatch(&["--explain-tags", "--json"]);
+    assert_eq!(dropwatch(&["explain", "--tags", "--json"]), tags);
 }
 
 /// A drop that is likely harmless, and one that is not.

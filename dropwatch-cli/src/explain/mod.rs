@@ -28,7 +28,7 @@ use lookup::Kernel;
 pub fn run(args: &ExplainArgs) -> Result<()> {
     let style = text::Style::of_terminal(config::color(args.color));
     if args.tags {
-        return if args.json { print(harmless::json()?.as_bytes()).map(drop) } else { tags() };
+        return tags(args.json);
     }
     if args.reasons.is_empty() {
         let message = "explain needs a reason: `dropwatch explain NO_SOCKET`, several, a number, or a glob like \
@@ -46,12 +46,13 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     print(text.as_bytes()).map(drop)
 }
 
-/// Tells what tags mean.
+/// Tells what tags mean, to people or as JSON.
 ///
 /// # Errors
 /// When that cannot be written.
-pub fn tags() -> Result<()> {
-    print(harmless::text(wrap::terminal_width()).as_bytes()).map(drop)
+pub fn tags(as_json: bool) -> Result<()> {
+    let rules = if as_json { harmless::json()? } else { harmless::text(wrap::terminal_width()) };
+    print(rules.as_bytes()).map(drop)
 }
 
 /// The kernel whose numbers are told. One that was asked for has to be readable; the meaning of
