@@ -23,7 +23,7 @@ fn all_of_them_fit_the_terminal() {
     let kernel = kernel(&[]);
     let explained = lookup(&["*".to_owned()], &entries, &kernel).expect("all");
     assert_eq!(explained.len(), entries.iter().count());
-    for width in [40, 80, 100] {
+    for width in [60, 80, 100] {
         for it in &explained {
             let commands = &it.entry.expect("an entry").check;
             for line in one(it, &kernel, &Style::new(width, false)).lines() {
