@@ -15,6 +15,7 @@ mod refusal;
 mod stand_in_btf;
 
 pub mod memory;
+pub mod session;
 
 pub mod decode;
 pub mod drop;
@@ -31,6 +32,10 @@ pub mod stacks;
 pub mod symbols;
 pub mod world;
 pub(crate) mod write;
+
+pub mod counts;
+pub mod summary;
+pub mod top;
 
 pub mod accounting;
 pub mod output;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use dropwatch_common::counters::Counters;
 use log::debug;
 use tokio::{
     task::yield_now,
@@ -11,6 +12,7 @@ use tokio::{
 
 use crate::{
     accounting::LossNotices,
+    counts::{Snapshot, local::LocalCounts},
     decode::decode,
     output::{CHUNK_SIZE, Chunk, Output},
     probe::Probe,
@@ -42,6 +44,7 @@ pub enum Ended {
 pub struct Stream<'a> {
     reader: Reader,
     render: &'a mut dyn Render,
+    counts: LocalCounts,
     output: &'a Output,
     limit: u64,
     rendered: u64,
@@ -54,16 +57,22 @@ impl<'a> Stream<'a> {
     pub fn new(
         reader: Reader,
         render: &'a mut dyn Render,
+        counts: LocalCounts,
         output: &'a Output,
         limit: Option<u64>,
     ) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        Self { reader, render, output, limit, rendered: 0, hidden: 0, malformed: 0 }
+        Self { reader, render, counts, output, limit, rendered: 0, hidden: 0, malformed: 0 }
     }
 
     /// Drops that were not to be shown.
     pub fn hidden(&self) -> u64 {
         self.hidden
+    }
+
+    /// What was counted of the drops that were streamed.
+    pub fn counted(&mut self) -> Snapshot {
+        self.counts.snapshot(Counters::default())
     }
 
     /// Records that could not be decoded.
@@ -153,7 +162,7 @@ impl<'a> Stream<'a> {
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
     fn next_chunk(&mut self) -> (Chunk, bool) {
-        let Self { reader, render, limit, rendered, hidden, malformed, .. } = self;
+        let Self { reader, render, counts, limit, rendered, hidden, malformed, .. } = self;
         let mut chunk = Chunk::default();
         let mut taken = 0;
         let empty = reader.drain(|record| {
@@ -162,6 +171,7 @@ impl<'a> Stream<'a> {
                     let before = chunk.text.len();
                     render.drop(&drop, &mut chunk.text);
                     if chunk.text.len() > before {
+                        counts.add(&drop);
                         chunk.ends.push(chunk.text.len());
                         *rendered += 1;
                     } else {

@@ -4,8 +4,10 @@ pub mod details;
 pub mod fields;
 pub mod json;
 mod place;
+pub mod plain_table;
 pub mod sources;
 mod stack_text;
+pub mod table;
 pub mod text;
 
 use anyhow::Result;
@@ -44,6 +46,9 @@ pub trait Render {
 
     /// Appends one drop; nothing where it is not to be shown.
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
+
+    /// The names of what is shown.
+    fn sources(&mut self) -> &mut Sources;
 
     /// Called about once a second while drops come, to look whether the world has changed.
     fn tick(&mut self);
