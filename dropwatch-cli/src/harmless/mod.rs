@@ -21,15 +21,24 @@ pub use rules::RULES;
 pub struct Tagger {
     /// The rules that a drop for a reason at a place may have: only the packet and the socket
     /// remain to be looked at. Most drops have none.
-    candidates: HashMap<(u32, u64), Vec<&'static Rule>>,
+    candidates: HashMap<Place, Vec<&'static Rule>>,
+    /// Where the last drop without any was, since most drops are like the one before.
+    last_without: Option<Place>,
 }
+
+/// A reason and a location.
+type Place = (u32, u64);
 
 impl Tagger {
     /// The rule that calls a drop normal, if there is one.
     pub fn tag(&mut self, drop: &Drop, sources: &mut Sources) -> Option<&'static Rule> {
         let place = (drop.reason?, drop.location);
+        if self.last_without == Some(place) {
+            return None;
+        }
         let candidates = self.candidates.entry(place).or_insert_with(|| candidates(place, sources));
         if candidates.is_empty() {
+            self.last_without = Some(place);
             return None;
         }
         let facts = Facts { drop, packet: &drop.packet() };
@@ -39,10 +48,11 @@ impl Tagger {
     /// To be called now and then: forgets what may no longer be true, since a module came or went.
     pub fn tick(&mut self) {
         self.candidates.clear();
+        self.last_without = None;
     }
 }
 
-fn candidates((raw, location): (u32, u64), sources: &mut Sources) -> Vec<&'static Rule> {
+fn candidates((raw, location): Place, sources: &mut Sources) -> Vec<&'static Rule> {
     let frame = sources.symbols.frame(location);
     // What the compiler has split off belongs to the function: `foo.constprop.0`.
     let function = frame.symbol.as_ref().and_then(|symbol| symbol.name.split('.').next());
