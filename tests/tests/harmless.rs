@@ -5,11 +5,12 @@ use std::{
     io::Read,
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     os::unix::net::UnixDatagram,
-    thread::sleep,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use dropwatch_tests::{
     Launch, Mac, Namespace, Veth, exclusive, need,
     need::patience,
@@ -186,6 +187,36 @@ fn noise_is_left_out_and_counted() -> Result<()> {
         let reasons = finished.stdout().matches("NO_SOCKET").count();
         assert_eq!(reasons, LOSSES, "{}", finished.stdout());
     }
+    Ok(())
+}
+
+/// Nothing is written meanwhile that could be waited for.
+#[test]
+fn it_ends_amid_a_flood_of_noise() -> Result<()> {
+    need!(Root, Program("ip"), Reasons);
+    let _turn = exclusive();
+    let veth = Veth::new()?;
+    let dropwatch = Launch::new(&["--no-noise", "--netns", veth.far.name()]).start()?;
+    let ends = AtomicBool::new(false);
+    let finished = thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            veth.near.run(COMM, || {
+                let (sender, frame) = (packet::Sender::new(Veth::DEVICE)?, multicast());
+                while !ends.load(Ordering::Relaxed) {
+                    sender.send(&frame)?;
+                }
+                Ok(())
+            })
+        });
+        sleep(Duration::from_millis(300));
+        let finished = dropwatch.interrupt();
+        ends.store(true, Ordering::Relaxed);
+        flood.join().map_err(|_| anyhow!("the flood failed"))??;
+        finished
+    })?;
+    let account = finished.success()?;
+    assert!(account.hidden > 0 && account.shown == 0, "{account:?}");
+    assert!(finished.took < patience(Duration::from_secs(3)), "{:?}", finished.took);
     Ok(())
 }
 
