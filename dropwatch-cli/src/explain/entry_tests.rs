@@ -5,126 +5,12 @@ use super::*;
 const KNOWN_REASONS: &str = include_str!("../kernel/known_reasons.txt");
 
 /// The tools that people are sent to: those that distributions have, and dropwatch itself.
-const TOOLS: &[&str] = &[
-    "arp",
-    "arping",
-    "bpftool",
-    "bridge",
-    "cat",
-    "conntrack",
-    "curl",
-    "dig",
-    "dmesg",
-    "dpkg",
-    "dropwatch",
-    "ethtool",
-    "find",
-    "grep",
-    "head",
-    "hping3",
-    "ip",
-    "iperf3",
-    "ip6tables-save",
-    "ip6tables",
-    "ipset",
-    "iptables",
-    "iptables-save",
-    "ipvsadm",
-    "iw",
-    "journalctl",
-    "ls",
-    "lsmod",
-    "lspci",
-    "modinfo",
-    "mtr",
-    "nc",
-    "ndisc6",
-    "netstat",
-    "nft",
-    "ngrep",
-    "nmcli",
-    "nping",
-    "nstat",
-    "openssl",
-    "ovs-appctl",
-    "ovs-dpctl",
-    "ovs-ofctl",
-    "ovs-vsctl",
-    "perf",
-    "pidstat",
-    "ping",
-    "ps",
-    "ptp4l",
-    "rdisc6",
-    "rdma",
-    "sar",
-    "setpci",
-    "ss",
-    "sysctl",
-    "systemctl",
-    "tc",
-    "tcpdump",
-    "tracepath",
-    "traceroute",
-    "tshark",
-    "tune2fs",
-    "vmstat",
-    "wg",
-    "wpa_cli",
-    "batctl",
-    "candump",
-    "cansend",
-    "cangen",
-    "vtysh",
-    "top",
-    "mpstat",
-    "free",
-    "ulimit",
-    "lsns",
-    "lsof",
-    "stat",
-    "ncat",
-    "socat",
-    "awk",
-    "bpftrace",
-    "xfrm",
-    "swanctl",
-    "ipsec",
-    "lldpcli",
-    "teamdctl",
-    "watch",
-    "uname",
-    "zgrep",
-    "timeout",
-    "hostapd_cli",
-    "devlink",
-    "netplan",
-    "resolvectl",
-    "dpdk-proc-info",
-    "iwconfig",
-    "rfkill",
-    "chronyc",
-    "getent",
-    "id",
-    "nsenter",
-    "kubectl",
-    "docker",
-    "pahole",
-    "numactl",
-    "for",
-    "sudo",
-    "canbusload",
-    "tunctl",
-    "l2tp",
-    "tipc",
-    "slabtop",
-    "cut",
-    "test",
-    "echo",
-    "rpm",
-    "taskset",
-    "mount",
-];
+const TOOLS: &str = "\
+    arping ausearch awk bpftool bpftrace bridge candump cat conntrack dmesg dropwatch ethtool \
+    findmnt free getcap getenforce grep hostapd_cli ip ip6tables iptables ipvsadm iw \
+    journalctl ls lsmod lsns lspci modinfo mpstat mtr ndisc6 networkctl nft nmcli nstat \
+    ovs-appctl ovs-ofctl ovs-vsctl perf pidstat ping ps rdisc6 resolvectl sar ss strace sysctl \
+    systemctl tc tcpdump top tracepath traceroute vmstat wpa_cli";
 
 fn entries() -> Entries {
     Entries::load().expect("the data can be read")
@@ -223,8 +109,8 @@ fn lengths_are_sane() {
         );
         within(&entry.meaning, 40, 900, "meaning");
         within(&entry.harmless_when, 20, 500, "harmless_when");
-        within(&entry.fix, 15, 600, "fix");
-        assert!((1..=8).contains(&entry.r#where.len()), "{at}: where");
+        within(&entry.fix, 8, 600, "fix");
+        assert!((1..=12).contains(&entry.r#where.len()), "{at}: where");
         assert!(entry.counters.len() <= 6, "{at}: counters");
         assert!((1..=5).contains(&entry.check.len()), "{at}: check");
         for place in &entry.r#where {
@@ -251,7 +137,10 @@ fn commands_begin_with_known_tools() {
             if tool == "sudo" {
                 tool = words.next().unwrap_or_default();
             }
-            assert!(TOOLS.contains(&tool), "{subsystem}.{name}: {tool:?} in {command:?}");
+            assert!(
+                TOOLS.split(' ').any(|known| known == tool),
+                "{subsystem}.{name}: {tool:?} in {command:?}"
+            );
         }
     }
 }
