@@ -11,6 +11,8 @@ pub struct Account {
     pub counters: Counters,
     /// Drops that were written to standard output.
     pub shown: u64,
+    /// Drops that `--no-noise` left out.
+    pub hidden: u64,
     /// Records that were no records.
     pub malformed: u64,
     /// Drops that the program could not see, since it was running on that processor already.
@@ -26,7 +28,8 @@ impl Account {
     /// be written any more.
     fn unread(&self) -> u64 {
         let Counters { matched, sampled_out, rate_limited, lost, .. } = self.counters;
-        matched.saturating_sub(sampled_out + rate_limited + lost + self.shown + self.malformed)
+        let shown = self.shown + self.hidden;
+        matched.saturating_sub(sampled_out + rate_limited + lost + shown + self.malformed)
     }
 }
 
@@ -45,6 +48,7 @@ impl fmt::Display for Account {
             &[
                 (sampled_out, SAMPLED_OUT),
                 (rate_limited, RATE_LIMITED),
+                (self.hidden, "hidden by --no-noise"),
                 (self.unread(), "not shown (in the buffer when dropwatch stopped)"),
                 (stack_failed, "without a stack (the kernel gave none)"),
                 (self.missed, MISSED),
@@ -140,18 +144,26 @@ mod tests {
     fn what_went_wrong_is_told() {
         let counters = Counters {
             seen: 99,
-            matched: 29,
+            matched: 35,
             sampled_out: 15,
             rate_limited: 5,
             lost: 1,
             stack_failed: 2,
             other: 0,
         };
-        let account = Account { counters, shown: 3, missed: 7, malformed: 1, ..Account::default() };
+        let account = Account {
+            counters,
+            shown: 3,
+            hidden: 6,
+            missed: 7,
+            malformed: 1,
+            ..Account::default()
+        };
         let text = account.to_string();
         for part in [
             "15 left out by --sample",
             "5 left out by --rate-limit",
+            "6 hidden by --no-noise",
             "4 not shown",
             "2 without a stack",
             "7 missed",

@@ -18,6 +18,8 @@ Examples:
   sudo dropwatch top                              what is dropped most, in a live table
   sudo dropwatch --fail-on NO_SOCKET -- make test what is dropped while a program runs
   dropwatch list-reasons                          the drop reasons of this kernel
+  dropwatch explain NO_SOCKET                     what a reason means, and what to do
+  dropwatch doctor                                what is missing, where it does not run
 
 Exit status: 0 when all went well, 1 when something failed, 2 for a usage error, 3 when --fail-on
 happened; with a COMMAND its own status, unless that is 0";
@@ -42,6 +44,7 @@ fn after_long_help() -> String {
 
 /// What dropwatch does besides streaming drops.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is only one of it")]
 pub enum Command {
     /// Count drops in the kernel, and show a table that is kept up to date
     Top(Box<TopArgs>),
@@ -49,6 +52,12 @@ pub enum Command {
     ListReasons(ListReasonsArgs),
     /// Report on recordings, the output of --json, on any machine
     Report(ReportArgs),
+
+    /// Tell what a drop reason means, and what to do about it
+    Explain(ExplainArgs),
+
+    /// Check whether this machine has all that dropwatch needs
+    Doctor(DoctorArgs),
 }
 
 /// Arguments of streaming.
@@ -129,10 +138,21 @@ pub struct TraceArgs {
     /// for the same reason in the same function
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+    /// Say what a reason means under the first drop for it
+    #[arg(long, conflicts_with = "json")]
+    pub hints: bool,
+
+    /// Leave out drops that are likely harmless, those with a tag, and count them
+    #[arg(long)]
+    pub no_noise: bool,
+
+    /// Tell what each tag means and why drops with it are likely harmless, and exit
+    #[arg(long)]
+    pub explain_tags: bool,
 
     /// Show no drops but count them in the kernel, which costs the least, and print a table at the
     /// end
-    #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json"])]
+    #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json", "hints", "no_noise"])]
     pub summary: bool,
 
     /// How the table at the end counts.
@@ -338,6 +358,10 @@ pub struct ReportArgs {
     #[arg(long, conflicts_with_all = ["text", "fields", "verbose_packet", "stack"])]
     pub folded: bool,
 
+    /// Leave out drops that are likely harmless, those with a tag, and count them
+    #[arg(long)]
+    pub no_noise: bool,
+
     /// Write the packets to a capture, which Wireshark and tshark read
     #[arg(long, value_name = "FILE.pcapng")]
     pub write: Option<PathBuf>,
@@ -393,4 +417,42 @@ pub struct ListReasonsArgs {
     /// for the BTF of its modules
     #[arg(long, value_name = "FILE")]
     pub btf: Vec<PathBuf>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Reasons: names as list-reasons shows them, in any case and with or without their prefix;
+    /// globs ('TCP_*'); 'openvswitch/*'; numbers of this kernel
+    #[arg(value_name = "REASON")]
+    pub reasons: Vec<String>,
+
+    /// Tell what each tag means and why drops with it are likely harmless
+    #[arg(long, conflicts_with_all = ["reasons", "btf"])]
+    pub tags: bool,
+
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+
+    /// Tell the numbers of this kernel's BTF instead: a file like /sys/kernel/btf/vmlinux; repeat
+    /// the option for the BTF of its modules
+    #[arg(long, value_name = "FILE")]
+    pub btf: Vec<PathBuf>,
+
+    /// When to use colour; NO_COLOR in the environment turns it off too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// When to use colour; NO_COLOR in the environment turns it off too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
 }

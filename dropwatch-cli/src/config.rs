@@ -66,6 +66,10 @@ pub struct Config {
     pub baseline: Option<PathBuf>,
     /// The program to run meanwhile, and its arguments.
     pub command: Vec<OsString>,
+    /// Whether to say what reasons mean.
+    pub hints: bool,
+    /// Whether to leave out what is likely harmless.
+    pub no_noise: bool,
     /// Whether to show diagnostics.
     pub verbose: bool,
     /// Whether drops are counted in the kernel and not streamed.
@@ -164,6 +168,8 @@ impl Config {
             fail_on: args.fail_on.iter().map(|text| FailOn::parse(text)).collect::<Result<_>>()?,
             baseline: args.baseline.clone(),
             command: args.command.clone(),
+            hints: args.hints,
+            no_noise: args.no_noise,
             verbose: args.verbose,
             counts,
             samples: false,
@@ -206,6 +212,8 @@ impl Config {
             fail_on: Vec::new(),
             baseline: None,
             command: Vec::new(),
+            hints: false,
+            no_noise: false,
             verbose: args.verbose,
             counts: true,
             samples: !top.batch,
@@ -384,7 +392,7 @@ fn buffer_size(text: &str) -> Result<u32> {
     }
 }
 
-/// Whether to use colour on standard output.
+/// Whether to colour what goes to standard output.
 pub fn color(mode: ColorMode) -> bool {
     match mode {
         ColorMode::Always => true,

@@ -48,4 +48,8 @@ pub mod accounting;
 pub mod output;
 pub mod top;
 
+pub mod doctor;
+pub mod explain;
+pub mod harmless;
 pub mod list_reasons;
+mod wrap;

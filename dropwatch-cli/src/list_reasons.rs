@@ -1,19 +1,17 @@
 //! `dropwatch list-reasons`: the drop reasons of this kernel, or of another's BTF.
 
-use std::io::{self, ErrorKind, Write};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::{
     cli::ListReasonsArgs,
+    explain::{self, Entries},
     filter::reason::{self, ReasonPattern},
     kernel::{
-        btf::Btf,
+        choice,
         reasons::{Reason, Reasons, split},
-        release,
-        trace_event::TraceEvent,
     },
+    output::print,
 };
 
 #[derive(Serialize)]
@@ -22,6 +20,8 @@ struct Row<'a> {
     name: &'a str,
     full_name: &'a str,
     subsystem: String,
+    /// The meaning in a line, where it is known.
+    summary: Option<&'a str>,
 }
 
 /// Prints the reasons that match.
@@ -29,12 +29,13 @@ struct Row<'a> {
 /// # Errors
 /// When BTF cannot be read, or nothing matches.
 pub fn run(args: &ListReasonsArgs) -> Result<()> {
-    let reasons = read(args)?;
+    let (reasons, entries) = (choice::reasons(&args.btf)?, Entries::load()?);
     let pattern =
         args.pattern.as_deref().map(ReasonPattern::parse).transpose()?.map(ReasonPattern::anywhere);
     let matches =
         |reason: &&Reason| pattern.as_ref().is_none_or(|pattern| pattern.matches(reason, &reasons));
-    let rows: Vec<_> = reasons.iter().filter(matches).map(|reason| row(reason, &reasons)).collect();
+    let rows: Vec<_> =
+        reasons.iter().filter(matches).map(|reason| row(reason, &reasons, &entries)).collect();
     if rows.is_empty() {
         match &args.pattern {
             Some(text) => bail!("{}", reason::unknown(text, &reasons)),
@@ -42,44 +43,16 @@ pub fn run(args: &ListReasonsArgs) -> Result<()> {
         }
     }
     let text = if args.json { json(&rows)? } else { table(&rows) };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
+    print(text.as_bytes()).map(drop)
 }
 
-fn read(args: &ListReasonsArgs) -> Result<Reasons> {
-    let Some((kernel, modules)) = args.btf.split_first() else {
-        if !Btf::is_there() {
-            eprintln!("dropwatch: this kernel has no BTF: only the core reasons are listed");
-            return Ok(Reasons::of_trace_event(&TraceEvent::of_running_kernel()?.reasons));
-        }
-        let btf = Btf::of_running_kernel()?;
-        let mut reasons = Reasons::of_running_kernel(&btf).with_context(|| {
-            format!("kernel {} tells no drop reasons; list another's with --btf FILE", release())
-        })?;
-        if let Err(error) = reasons.search_modules() {
-            eprintln!("dropwatch: the reasons of a module are left out: {error:#}");
-        }
-        return Ok(reasons);
-    };
-    let base = Btf::open(kernel)?;
-    let mut reasons = Reasons::of_btf(&base)
-        .with_context(|| format!("no drop reasons in {}", kernel.display()))?;
-    for module in modules {
-        reasons.add_module(&Btf::open_split(module, &base)?);
-    }
-    Ok(reasons)
-}
-
-fn row<'a>(reason: &'a Reason, reasons: &Reasons) -> Row<'a> {
+fn row<'a>(reason: &'a Reason, reasons: &Reasons, entries: &'a Entries) -> Row<'a> {
     Row {
         number: reason.raw,
         name: &reason.name,
         full_name: &reason.full_name,
         subsystem: reasons.subsystem_name(reason.raw),
+        summary: explain::summary(entries, reasons, reason.raw),
     }
 }
 
@@ -98,11 +71,12 @@ fn table(rows: &[Row<'_>]) -> String {
             text.push('\n');
         }
         text += &format!("subsystem {} ({number}), {} reasons\n", block[0].subsystem, block.len());
-        text += &format!("{:>10}  {:<width$}  FULL NAME\n", "NUMBER", "NAME");
+        text += &format!("{:>10}  {:<width$}  MEANING\n", "NUMBER", "NAME");
         for row in block {
             let number =
                 if number == 0 { row.number.to_string() } else { format!("{:#x}", row.number) };
-            text += &format!("{number:>10}  {:<width$}  {}\n", row.name, row.full_name);
+            let summary = row.summary.unwrap_or("?");
+            text += &format!("{number:>10}  {:<width$}  {summary}\n", row.name);
         }
     }
     text

@@ -10,7 +10,7 @@ use dropwatch::{
     cli::{Cli, Command},
     command::CannotStart,
     config::{Config, UsageError},
-    diagnostics,
+    diagnostics, doctor, explain,
     export::Exports,
     list_reasons, memory, notice,
     output::{self, Ending, Output},
@@ -40,8 +40,11 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::ListReasons(args)) => list_reasons::run(&args)?,
+        Some(Command::Explain(args)) => explain::run(&args)?,
+        Some(Command::Doctor(args)) => return doctor::run(&args),
         Some(Command::Report(args)) => report::run(&args)?,
         Some(Command::Top(args)) => return Ok(trace(&Config::of_top(&args)?)?.status()),
+        None if cli.trace.explain_tags => explain::tags(cli.trace.json)?,
         None => return Ok(trace(&Config::new(&cli.trace)?)?.status()),
     }
     Ok(ExitCode::SUCCESS)
@@ -70,7 +73,7 @@ async fn stream(config: &Config) -> Result<Verdict> {
         Exports::new(config.capture.as_deref(), config.flamegraph.as_deref(), config.folded)?;
     let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
     let output = Output::start(file)?;
-    let mut render = render::of(config, sources);
+    let mut render = render::of(config, sources)?;
     let counts = config.table.local_counts();
     let mut stream = Stream::new(reader, render.as_mut(), counts, exports, &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
@@ -80,7 +83,7 @@ async fn stream(config: &Config) -> Result<Verdict> {
         Ok(Ended::Requested | Ended::LimitReached) => stream.drain(&mut stop, &probe).await?,
         Ok(Ended::OutputClosed) | Err(_) => true,
     };
-    let malformed = stream.malformed();
+    let (hidden, malformed) = (stream.hidden(), stream.malformed());
     let (counts, mut exports) = stream.into_parts();
     let exported = exports.finish();
 
@@ -104,7 +107,7 @@ async fn stream(config: &Config) -> Result<Verdict> {
             eprint!("{}", String::from_utf8_lossy(&text));
         }
         let usual = verdict.usual;
-        let account = Account { counters, shown, malformed, missed, usual, elapsed };
+        let account = Account { counters, shown, hidden, malformed, missed, usual, elapsed };
         eprintln!("dropwatch: {account}");
     }
     ended.and(written).and(exported).map(|()| verdict)

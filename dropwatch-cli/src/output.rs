@@ -26,8 +26,6 @@ use crate::stop::Stop;
 
 /// A chunk this large is sent off even while more drops are waiting.
 pub const CHUNK_SIZE: usize = 128 << 10;
-/// So are so many drops, also where they make no text.
-pub const CHUNK_DROPS: usize = 4 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 

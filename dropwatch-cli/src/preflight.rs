@@ -16,6 +16,17 @@ use crate::privileges;
 /// # Errors
 /// When a capability is missing or the kernel is locked down, with the remedy.
 pub fn check() -> Result<()> {
+    check_capabilities()?;
+    check_lockdown()?;
+    raise_memory_lock_limit();
+    Ok(())
+}
+
+/// Whether there are the capabilities to load a BPF program.
+///
+/// # Errors
+/// When one is missing, with the remedy.
+pub fn check_capabilities() -> Result<()> {
     let missing = privileges::missing()?;
     let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
     ensure!(
@@ -24,6 +35,14 @@ pub fn check() -> Result<()> {
         names.join(" and "),
         if missing.len() == 1 { "it" } else { "them" },
     );
+    Ok(())
+}
+
+/// Whether programs may read the kernel's memory.
+///
+/// # Errors
+/// When the kernel is locked down, with the remedy.
+pub fn check_lockdown() -> Result<()> {
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     if locked_down(&lockdown) {
         bail!(
@@ -31,7 +50,6 @@ pub fn check() -> Result<()> {
              lockdown=integrity, or without Secure Boot if that is what locks it"
         );
     }
-    raise_memory_lock_limit();
     Ok(())
 }
 
@@ -57,7 +75,7 @@ fn locked_down(lockdown: &str) -> bool {
 
 /// Kernels before 5.11 count BPF maps against the limit of locked memory, by default 64 KiB.
 /// Where raising it is not allowed nothing is lost: later kernels do not look at it.
-fn raise_memory_lock_limit() {
+pub fn raise_memory_lock_limit() {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: the limit is a valid struct that outlives the call.
     if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } != 0 {

@@ -26,6 +26,15 @@ fn missing_of(effective: &CapsHashSet) -> Vec<Capability> {
     needed.into_iter().filter(|capability| !effective.contains(capability)).collect()
 }
 
+/// Whether the kernel's addresses may be seen, where it hides them from others.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn may_see_addresses() -> Result<bool> {
+    let effective = caps::read(None, CapSet::Effective).context("cannot read the capabilities")?;
+    Ok(effective.contains(&Capability::CAP_SYSLOG))
+}
+
 /// Gives up all capabilities that reading what the program records does not need.
 ///
 /// # Errors

@@ -19,11 +19,11 @@ const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
 /// Where the process stands when the kernel answers "operation not permitted" although it has
 /// the capabilities: the answer alone does not tell why.
 #[derive(Clone, Copy, Debug)]
-struct Rights {
+pub(crate) struct Rights {
     /// Its capabilities are those of a user namespace, which count for nothing here.
-    user_namespace: bool,
+    pub(crate) user_namespace: bool,
     /// The kernel counts maps as locked memory, and that is limited.
-    memory_limit: bool,
+    pub(crate) memory_limit: bool,
 }
 
 /// Explains the refusal where that can be told.
@@ -36,7 +36,7 @@ pub fn explain(error: impl Into<Error>) -> Error {
     }
     // The kernel's verifier and others answer the same, but only they refuse any program.
     if let Err(ProgramError::SyscallError(failed)) = is_program_supported(ProgramType::TracePoint) {
-        return not_permitted("load a BPF program", &failed.io_error, rights);
+        return not_permitted("load a BPF program", Some(&failed.io_error), rights);
     }
     for cause in error.chain() {
         if let Some(ProgramError::LoadError { io_error, verifier_log }) = cause.downcast_ref() {
@@ -50,7 +50,8 @@ pub fn explain(error: impl Into<Error>) -> Error {
 }
 
 impl Rights {
-    fn own() -> Self {
+    /// Of this process.
+    pub(crate) fn own() -> Self {
         let namespace = fs::read_link("/proc/self/ns/user");
         let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: 0 };
         // SAFETY: the call writes a struct that outlives it. Where it fails, ours stays.
@@ -78,7 +79,7 @@ fn map_refused(name: &str, error: &io::Error, rights: Rights) -> Error {
             "the kernel refused memory for the map {name} ({error}): this kernel counts it as locked memory; \
              raise the limit with `ulimit -l unlimited`, or run dropwatch through sudo or as root"
         ),
-        Some(libc::EPERM) => not_permitted(&format!("make the map {name}"), error, rights),
+        Some(libc::EPERM) => not_permitted(&format!("make the map {name}"), Some(error), rights),
         Some(libc::ENOMEM | libc::E2BIG) => anyhow!(
             "the kernel has no room for the map {name} ({error}); choose a smaller --buffer-size"
         ),
@@ -86,15 +87,18 @@ fn map_refused(name: &str, error: &io::Error, rights: Rights) -> Error {
     }
 }
 
-fn not_permitted(what: &str, error: &io::Error, rights: Rights) -> Error {
+/// What it means that something is not permitted to one who has the capabilities. There is no
+/// answer of the kernel where it was not asked.
+pub(crate) fn not_permitted(what: &str, answer: Option<&io::Error>, rights: Rights) -> Error {
+    let answer = answer.map_or_else(String::new, |error| format!(" ({error})"));
     if rights.user_namespace {
         return anyhow!(
-            "dropwatch may not {what} ({error}): it runs in a user namespace, as in a container without root, \
+            "dropwatch may not {what}{answer}: it runs in a user namespace, as in a container without root, \
              whose root has no rights over the kernel; run it as root on the host"
         );
     }
     anyhow!(
-        "dropwatch may not {what} ({error}) although it has the capabilities: a security module, or the \
+        "dropwatch may not {what}{answer} although it has the capabilities: a security module, or the \
          system call filter of a container, forbids bpf(2); allow it there, or run dropwatch as root on the host"
     )
 }
@@ -111,8 +115,8 @@ mod tests {
     fn each_refusal_has_its_remedy() {
         let error = io::Error::from_raw_os_error;
         for (message, remedy) in [
-            (not_permitted("load", &error(libc::EPERM), FREE), "security module"),
-            (not_permitted("load", &error(libc::EPERM), CONTAINED), "on the host"),
+            (not_permitted("load", Some(&error(libc::EPERM)), FREE), "security module"),
+            (not_permitted("load", None, CONTAINED), "on the host"),
             (map_refused("M", &error(libc::EPERM), FREE), "security module"),
             (map_refused("M", &error(libc::EPERM), LIMITED), "ulimit -l"),
             (map_refused("M", &error(libc::EPERM), CONTAINED), "user namespace"),

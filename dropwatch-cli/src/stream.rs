@@ -14,7 +14,7 @@ use crate::{
     counts::local::LocalCounts,
     decode::decode,
     export::Exports,
-    output::{CHUNK_DROPS, CHUNK_SIZE, Chunk, Output},
+    output::{CHUNK_SIZE, Chunk, Output},
     probe::Probe,
     render::Render,
     ring::Reader,
@@ -25,6 +25,8 @@ use crate::{
 const SETTLE_TIME: Duration = Duration::from_millis(200);
 /// How often it is told that drops were lost, and looked whether the world has changed.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// So many records are taken in one go even where none of them is shown.
+const MOST_TAKEN: u32 = 4096;
 const SETTLE_STEP: Duration = Duration::from_millis(1);
 
 /// Why streaming ended.
@@ -47,6 +49,7 @@ pub struct Stream<'a> {
     output: &'a Output,
     limit: u64,
     rendered: u64,
+    hidden: u64,
     malformed: u64,
 }
 
@@ -61,7 +64,22 @@ impl<'a> Stream<'a> {
         limit: Option<u64>,
     ) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        Self { reader, render, counts, exports, output, limit, rendered: 0, malformed: 0 }
+        Self {
+            reader,
+            render,
+            counts,
+            exports,
+            output,
+            limit,
+            rendered: 0,
+            hidden: 0,
+            malformed: 0,
+        }
+    }
+
+    /// Drops that were not to be shown.
+    pub fn hidden(&self) -> u64 {
+        self.hidden
     }
 
     /// The counts of the drops that were streamed, and the files that were made of them.
@@ -144,7 +162,8 @@ impl<'a> Stream<'a> {
             if empty {
                 let counters = probe.counters()?;
                 let left_out = counters.sampled_out + counters.rate_limited + counters.lost;
-                let settled = counters.matched <= left_out + self.rendered + self.malformed;
+                let settled =
+                    counters.matched <= left_out + self.rendered + self.hidden + self.malformed;
                 if settled || begin.elapsed() > SETTLE_TIME {
                     return Ok(true);
                 }
@@ -156,26 +175,32 @@ impl<'a> Stream<'a> {
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
     fn next_chunk(&mut self) -> Result<(Chunk, bool)> {
-        let Self { reader, render, output, counts, exports, limit, rendered, malformed } = self;
+        let Self { reader, render, output, counts, exports, limit, rendered, hidden, malformed } =
+            self;
         let mut chunk = output.chunk();
         let mut exported = Ok(());
+        let mut taken = 0;
         let empty = reader.drain(|record| {
             // Not moved out of the result, as that would copy it.
             match &decode(record) {
                 Ok(drop) => {
-                    render.drop(drop, &mut chunk.text);
-                    counts.add(drop);
-                    exported = exports.add(drop, render.sources());
-                    chunk.ends.push(chunk.text.len());
-                    *rendered += 1;
+                    if render.drop(drop, &mut chunk.text) {
+                        counts.add(drop);
+                        exported = exports.add(drop, render.sources());
+                        chunk.ends.push(chunk.text.len());
+                        *rendered += 1;
+                    } else {
+                        *hidden += 1;
+                    }
                 }
                 Err(error) => {
                     debug!("a record of {} bytes is none: {error:?}", record.len());
                     *malformed += 1;
                 }
             }
-            chunk.text.len() < CHUNK_SIZE
-                && chunk.ends.len() < CHUNK_DROPS
+            taken += 1;
+            taken < MOST_TAKEN
+                && chunk.text.len() < CHUNK_SIZE
                 && *rendered < *limit
                 && exported.is_ok()
         });

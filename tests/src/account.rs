@@ -25,6 +25,8 @@ pub struct Account {
     pub sampled_out: u64,
     /// Of the matched, those that `--rate-limit` left out.
     pub rate_limited: u64,
+    /// Of the matched, those that `--no-noise` left out.
+    pub hidden: u64,
     /// Of the matched, those that came after the last one shown.
     pub not_shown: u64,
     /// Of the matched, those without a stack although one was asked for.
@@ -82,6 +84,7 @@ impl Account {
             match what {
                 "left out by --sample" => account.sampled_out = count,
                 "left out by --rate-limit" => account.rate_limited = count,
+                "hidden by --no-noise" => account.hidden = count,
                 what if what.starts_with("counted as other (") => account.other = count,
                 what if what.starts_with("usual (") => account.usual = count,
                 what if what.starts_with("not shown (") => account.not_shown = count,
@@ -95,7 +98,7 @@ impl Account {
 
     /// Whether every matched drop is accounted for.
     pub fn adds_up(&self) -> bool {
-        let left_out = self.sampled_out + self.rate_limited;
+        let left_out = self.sampled_out + self.rate_limited + self.hidden;
         self.matched <= self.seen
             && self.shown + self.lost + self.not_shown + self.counted + self.other + left_out
                 == self.matched

@@ -120,7 +120,8 @@ impl Launch {
     fn spawn(self) -> Result<Running> {
         let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
         let counts = has(&["top", "--summary", "--folded", "report"]);
-        let chooses = counts || has(&["list-reasons", "--fields", "--json"]);
+        let tells = has(&["list-reasons", "explain", "doctor", "--explain-tags"]);
+        let chooses = counts || tells || has(&["--fields", "--json"]);
         // JSON has none, and tables come later.
         let heading = !counts && !has(&["--json"]);
         let with_queues = !has(&["--no-btf"]) && kernel_tells_queue_drops();

@@ -13,6 +13,7 @@ mod bpf;
 mod bpftrace;
 mod clock;
 mod command;
+pub mod confined;
 mod event;
 mod exclusive;
 mod idle;

@@ -28,18 +28,25 @@ fn read_table(text: &str) -> Result<Vec<Row>> {
             bail!("the title {title:?}");
         };
         let heading: Vec<_> = lines.next().unwrap_or_default().split_whitespace().collect();
-        ensure!(heading == ["NUMBER", "NAME", "FULL", "NAME"], "the heading {heading:?}");
+        ensure!(heading == ["NUMBER", "NAME", "MEANING"], "the heading {heading:?}");
         let high: u32 = number.parse()?;
         let before = rows.len();
         for line in lines {
-            let words: Vec<_> = line.split_whitespace().collect();
-            let [number, name, full_name] = words[..] else { bail!("the row {line:?}") };
+            let mut words = line.split_whitespace();
+            let (Some(number), Some(name)) = (words.next(), words.next()) else {
+                bail!("the row {line:?}");
+            };
+            let meaning = words.next().is_some_and(|word| word != "?");
+            ensure!(meaning, "{name} has no meaning in {line:?}");
             let number = match number.strip_prefix("0x") {
                 Some(digits) => u32::from_str_radix(digits, 16)?,
                 None => number.parse()?,
             };
             ensure!(number >> 16 == high, "{number} in the block of subsystem {high}");
-            let [name, full_name, subsystem] = [name, full_name, subsystem].map(str::to_owned);
+            // Only those of the core have a longer one, which JSON has.
+            let prefix = if high == 0 { "SKB_DROP_REASON_" } else { "" };
+            let full_name = format!("{prefix}{name}");
+            let (name, subsystem) = (name.to_owned(), subsystem.to_owned());
             rows.push(Row { number, name, full_name, subsystem });
         }
         ensure!(
@@ -54,6 +61,7 @@ fn read_json(text: &str) -> Result<Vec<Row>> {
     let value: Value = serde_json::from_str(text)?;
     let read = |row: &Value| {
         let text = |key: &str| row.get(key).and_then(Value::as_str).map(str::to_owned);
+        text("summary").filter(|summary| summary.len() > 10)?;
         Some(Row {
             number: u32::try_from(row.get("number")?.as_u64()?).ok()?,
             name: text("name")?,

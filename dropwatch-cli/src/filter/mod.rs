@@ -10,7 +10,7 @@ mod interface;
 mod l4;
 mod list;
 mod name;
-mod nearest;
+pub(crate) mod nearest;
 mod netns;
 mod port;
 mod prefix;

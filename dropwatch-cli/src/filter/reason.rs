@@ -60,6 +60,17 @@ impl ReasonPattern {
         self.matcher == Matcher::Raw(raw)
     }
 
+    /// Whether a reason of this subsystem and of this short name is meant, whatever its number.
+    pub fn matches_name(&self, subsystem: &str, name: &str) -> bool {
+        match &self.matcher {
+            Matcher::Raw(_) => false,
+            Matcher::Name(wanted) => wanted.matches(&name.to_ascii_uppercase()),
+            Matcher::Subsystem { subsystem: wanted, name: within } => {
+                wanted.matches(subsystem) && within.matches(&name.to_ascii_uppercase())
+            }
+        }
+    }
+
     /// The same for a plain word that may stand anywhere in the name.
     pub fn anywhere(self) -> Self {
         let matcher = match self.matcher {
@@ -74,13 +85,10 @@ impl ReasonPattern {
 
 impl Matcher {
     fn parse(text: &str) -> Self {
-        if let Some(raw) = number(text, u32::MAX.into()) {
-            return Self::Raw(raw as u32);
+        if let Some(raw) = raw_number(text) {
+            return Self::Raw(raw);
         }
-        let name = |text: &str| {
-            let upper = text.to_ascii_uppercase();
-            glob(upper.strip_prefix(CORE_PREFIX).unwrap_or(&upper))
-        };
+        let name = |text: &str| glob(&short_name(text));
         match text.split_once('/') {
             Some((subsystem, rest)) => Self::Subsystem {
                 subsystem: glob(&subsystem.to_ascii_lowercase()),
@@ -120,6 +128,17 @@ impl Matcher {
                 .collect(),
         }
     }
+}
+
+/// A name as the kernel writes it, without the prefix of core reasons.
+pub fn short_name(text: &str) -> String {
+    let upper = text.to_ascii_uppercase();
+    upper.strip_prefix(CORE_PREFIX).unwrap_or(&upper).to_owned()
+}
+
+/// The raw number that a pattern is, where it is one.
+pub fn raw_number(text: &str) -> Option<u32> {
+    number(text, u32::MAX.into()).and_then(|raw| raw.try_into().ok())
 }
 
 fn glob(pattern: &str) -> WildMatch {
@@ -202,8 +221,7 @@ fn set(
 
 /// The message for a pattern that matches no reason of this kernel.
 pub fn unknown(text: &str, reasons: &Reasons) -> String {
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix(CORE_PREFIX).unwrap_or(&upper);
+    let name = &short_name(text);
     let see = "`dropwatch list-reasons` lists them all";
     if let Some(kernels) = kernels_with(name) {
         return format!(

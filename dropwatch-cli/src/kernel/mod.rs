@@ -3,6 +3,7 @@
 pub mod btf;
 mod btf_file;
 mod btf_names;
+pub mod choice;
 pub mod kallsyms;
 pub mod known_elsewhere;
 pub mod layout;

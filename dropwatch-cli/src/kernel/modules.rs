@@ -19,6 +19,12 @@ impl Modules {
         Self::parse(&fs::read_to_string("/proc/modules").unwrap_or_default())
     }
 
+    /// Whether a module of this name is loaded; told even where addresses are hidden.
+    pub fn is_loaded(name: &str) -> bool {
+        let text = fs::read_to_string("/proc/modules").unwrap_or_default();
+        text.lines().any(|line| line.split(' ').next() == Some(name))
+    }
+
     /// Reads the lines of `/proc/modules`: name, size, users, their names, state, address.
     fn parse(text: &str) -> Self {
         let module = |line: &str| {

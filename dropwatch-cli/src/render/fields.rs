@@ -79,6 +79,7 @@ fields! {
     User "user" "USER" 8 Left "user that the socket belongs to"
     Cgroup "cgroup" "CGROUP" 30 Left "cgroup that the socket was made in"
     Owner "owner" "OWNER" 22 Left "process that has the socket open: who suffers from the drop"
+    Tag "tag" "TAG" 22 Left "why the drop is likely harmless: see --explain-tags"
 }
 
 impl Field {

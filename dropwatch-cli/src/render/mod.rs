@@ -13,22 +13,36 @@ pub(crate) mod stack_text;
 pub mod table;
 pub mod text;
 
-use crate::{config::Config, drop::Drop};
+use anyhow::Result;
+
+use crate::{
+    config::Config,
+    drop::Drop,
+    explain::{Entries, hints::Hints},
+};
 use sources::Sources;
 use text::{Text, TextConfig};
 
 /// The format that the user wants.
-pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
+///
+/// # Errors
+/// When what is to be shown besides the drops is damaged.
+pub fn of(config: &Config, sources: Sources) -> Result<Box<dyn Render>> {
     if config.folded || config.silent {
-        return Box::new(silent::Silent(sources));
+        return Ok(Box::new(silent::Silent::new(sources, config.no_noise)));
     }
     if config.json {
-        return Box::new(json::Json::new(sources));
+        let json = json::Json::new(sources);
+        return Ok(Box::new(if config.no_noise { json.without_noise() } else { json }));
     }
     let Config { columns, details, stack, color, .. } = config;
     let text =
         TextConfig { columns: columns.clone(), details: *details, stack: *stack, color: *color };
-    Box::new(Text::new(sources, text))
+    let mut text = Text::new(sources, text);
+    if config.hints {
+        text = text.with_hints(Hints::new(Entries::load()?));
+    }
+    Ok(Box::new(if config.no_noise { text.without_noise() } else { text }))
 }
 
 /// A format.
@@ -36,8 +50,8 @@ pub trait Render {
     /// Appends what comes before the first drop.
     fn heading(&mut self, out: &mut Vec<u8>);
 
-    /// Appends one drop.
-    fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
+    /// Appends one drop; false, and nothing, where it is not to be shown.
+    fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) -> bool;
 
     /// The names of what is shown.
     fn sources(&mut self) -> &mut Sources;

@@ -13,6 +13,8 @@ use super::{
 use crate::{
     cli::StackMode,
     drop::{Context, Direction, Drop},
+    explain::hints::Hints,
+    harmless::{Rule, Tagger},
     packet::Packet,
     protocol, socket_names,
     write::{decimal, few, pad_left, pad_right, push, text},
@@ -36,6 +38,12 @@ pub struct Text {
     places: Rendered<u64>,
     /// By the address and the inode of the socket.
     owners: Rendered<(u64, u64)>,
+    /// None where nobody wants to know: it asks for the function, which may not be shown.
+    tagger: Option<Tagger>,
+    /// Whether tags follow the last column.
+    tags_behind: bool,
+    hide_tagged: bool,
+    hints: Option<Hints>,
 }
 
 /// How to show drops as text.
@@ -93,9 +101,13 @@ impl Text {
             use Field::{Destination, Flow, L4, Packet, Source, Vlan};
             matches!(field, Flow | Packet | Source | Destination | L4 | Vlan)
         };
+        // Who chooses columns can choose that of the tags.
+        let tags_behind = config.columns == Field::DEFAULT;
         Self {
             sources,
             needs_packet: config.details || config.columns.iter().any(of_packet),
+            tagger: (tags_behind || config.columns.contains(&Field::Tag)).then(Tagger::default),
+            tags_behind,
             columns: config.columns,
             details: config.details,
             stacks: config.stack.map(|mode| StackText::new(mode, palette.dimmed)),
@@ -103,7 +115,19 @@ impl Text {
             color: config.color,
             places: Rendered::new(),
             owners: Rendered::new(),
+            hide_tagged: false,
+            hints: None,
         }
+    }
+
+    /// The same that leaves out drops that are likely harmless.
+    pub fn without_noise(self) -> Self {
+        Self { hide_tagged: true, tagger: Some(self.tagger.unwrap_or_default()), ..self }
+    }
+
+    /// The same that says what reasons mean.
+    pub fn with_hints(self, hints: Hints) -> Self {
+        Self { hints: Some(hints), ..self }
     }
 
     /// Appends a field; `hidden` where there is a packet that is not known.
@@ -112,7 +136,7 @@ impl Text {
         field: Field,
         drop: &Drop,
         packet: &Packet,
-        hidden: bool,
+        (hidden, tag): (bool, Option<&Rule>),
         out: &mut Vec<u8>,
     ) {
         let Self { sources, places, owners, .. } = self;
@@ -206,11 +230,30 @@ impl Text {
                 }
             }),
             Field::Owner => owner(out, drop, owners, sources),
+            Field::Tag => {
+                out.extend(tag.map_or("", |tag| tag.name).as_bytes());
+                Some(())
+            }
         };
         match known {
             None => text(out, UNKNOWN),
             Some(()) if out.len() == start => text(out, NONE),
             Some(()) => {}
+        }
+    }
+}
+
+impl Text {
+    /// Says what the reason means, the first time.
+    fn hint(&mut self, drop: &Drop, out: &mut Vec<u8>) {
+        let (Some(hints), Some(raw)) = (&mut self.hints, drop.reason) else { return };
+        let name = self.sources.reasons.name(raw).to_owned();
+        if let Some(meaning) = hints.first(raw, &self.sources.reasons) {
+            let style = self.palette.dimmed;
+            push(
+                out,
+                format_args!("    hint: {meaning} {style}(dropwatch explain {name}){style:#}\n"),
+            );
         }
     }
 }
@@ -228,7 +271,12 @@ impl Render for Text {
         push(out, format_args!("{style:#}\n"));
     }
 
-    fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
+    fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) -> bool {
+        let Self { tagger, sources, .. } = self;
+        let tag = tagger.as_mut().and_then(|tagger| tagger.tag(drop, sources));
+        if self.hide_tagged && tag.is_some() {
+            return false;
+        }
         let packet = if self.needs_packet { drop.packet() } else { Packet::default() };
         // A packet of a network has headers, even where they are not known.
         let hidden = packet.is_empty() && drop.protocol != Some(0);
@@ -240,19 +288,25 @@ impl Render for Text {
                 push(out, format_args!("{style}"));
             }
             let start = out.len();
-            self.field(field, drop, &packet, hidden, out);
+            self.field(field, drop, &packet, (hidden, tag), out);
             align(start, field, is_last, out);
             if self.color {
                 push(out, format_args!("{style:#}"));
             }
         }
+        if let Some(tag) = tag.filter(|_| self.tags_behind) {
+            let style = self.palette.dimmed;
+            push(out, format_args!(" {style}#{}{style:#}", tag.name));
+        }
         out.push(b'\n');
+        self.hint(drop, out);
         if self.details {
             details::write(drop, &packet, &mut self.sources, out);
         }
         if let (Some(stacks), Some(stack)) = (&mut self.stacks, &drop.stack) {
             stacks.write(stack, drop.location, &mut self.sources.symbols, out);
         }
+        true
     }
 
     fn sources(&mut self) -> &mut Sources {
@@ -261,6 +315,9 @@ impl Render for Text {
 
     fn tick(&mut self) {
         self.sources.tick();
+        if let Some(tagger) = &mut self.tagger {
+            tagger.tick();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     cli::ReportArgs,
     export::Exports,
     filter::Patterns,
+    harmless::Tagger,
     recording::{self, Item, Recording},
     render::sources::Sources,
 };
@@ -38,6 +39,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         patterns,
         shown: Shown::new(args, Sources::of_recording())?,
         exports: Exports::new(args.write.as_deref(), args.flamegraph.as_deref(), args.folded)?,
+        tagger: args.no_noise.then(Tagger::default),
         out: Vec::new(),
         counts: Counts::default(),
     };
@@ -58,6 +60,8 @@ struct Report {
     patterns: Patterns,
     shown: Shown,
     exports: Exports,
+    /// Where drops that are likely harmless are to be left out.
+    tagger: Option<Tagger>,
     /// What is to be printed.
     out: Vec<u8>,
     counts: Counts,
@@ -68,6 +72,7 @@ struct Report {
 struct Counts {
     read: u64,
     matched: u64,
+    hidden: u64,
     damaged: u64,
 }
 
@@ -110,6 +115,12 @@ impl Report {
             return Ok(());
         }
         self.counts.matched += 1;
+        if let Some(tagger) = &mut self.tagger
+            && tagger.tag(&drop, sources).is_some()
+        {
+            self.counts.hidden += 1;
+            return Ok(());
+        }
         self.exports.add(&drop, sources)?;
         self.shown.drop(&drop, &mut self.out);
         if self.out.len() >= CHUNK_SIZE {
@@ -122,8 +133,11 @@ impl Report {
         self.exports.finish()?;
         self.shown.finish(&self.exports, &mut self.out);
         print(&mut self.out)?;
-        let Counts { read, matched, damaged } = self.counts;
+        let Counts { read, matched, hidden, damaged } = self.counts;
         eprint!("dropwatch: read {read}, matched {matched}");
+        if hidden > 0 {
+            eprint!("; {hidden} hidden by --no-noise");
+        }
         if damaged > 0 {
             eprint!("; {damaged} lines are no drops");
         }

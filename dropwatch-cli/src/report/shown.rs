@@ -76,7 +76,9 @@ impl Shown {
     /// Takes a drop.
     pub fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
         match self {
-            Self::Drops(render) => render.as_mut().drop(drop, out),
+            Self::Drops(render) => {
+                render.as_mut().drop(drop, out);
+            }
             Self::Table(counts, ..) => counts.add(drop),
             Self::Stacks(_) => {}
         }

@@ -15,6 +15,7 @@ use std::hash::{Hash, Hasher};
 use super::{Render, rendered::Rendered, sources::Sources};
 use crate::{
     drop::{Context, Device, Direction, Drop},
+    harmless::Tagger,
     protocol, socket_names,
     write::text,
 };
@@ -32,6 +33,8 @@ pub struct Json {
     places: Rendered<Place>,
     sockets: Sockets,
     frames: Frames,
+    tagger: Tagger,
+    hide_tagged: bool,
 }
 
 impl Json {
@@ -43,15 +46,26 @@ impl Json {
             places: Rendered::new(),
             sockets: Sockets::default(),
             frames: Frames::default(),
+            tagger: Tagger::default(),
+            hide_tagged: false,
         }
+    }
+
+    /// The same that leaves out drops that are likely harmless.
+    pub fn without_noise(self) -> Self {
+        Self { hide_tagged: true, ..self }
     }
 }
 
 impl Render for Json {
     fn heading(&mut self, _: &mut Vec<u8>) {}
 
-    fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
-        let Self { sources, reasons, places, sockets, frames } = self;
+    fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) -> bool {
+        let tag = self.tagger.tag(drop, &mut self.sources);
+        if self.hide_tagged && tag.is_some() {
+            return false;
+        }
+        let Self { sources, reasons, places, sockets, frames, .. } = self;
         let packet = drop.packet();
         let edition = sources.world.edition(drop.boot_ns);
         let (reasons, places) = (reasons.of_edition(edition), places.of_edition(edition));
@@ -78,9 +92,11 @@ impl Render for Json {
             "packet": (!packet.is_empty()).then_some(With(|out| packet::write(&packet, drop, out))),
             "socket": With(|out| sockets.write(drop.socket.as_ref(), edition, sources, out)),
             "stack": With(|out| frames.write_stack(drop, &mut sources.symbols, out)),
+            "tag": tag.map(|tag| Plain(tag.name)),
         }
         .write(out);
         out.push(b'\n');
+        true
     }
 
     fn sources(&mut self) -> &mut Sources {
@@ -89,6 +105,7 @@ impl Render for Json {
 
     fn tick(&mut self) {
         self.sources.tick();
+        self.tagger.tick();
     }
 }
 

@@ -1,0 +1,48 @@
+//! The meaning of a reason, in a line, the first time that it is shown: `--hints`.
+
+use std::collections::HashSet;
+
+use super::{Entries, summary};
+use crate::kernel::reasons::Reasons;
+
+/// Tells what reasons mean, each once.
+#[derive(Debug, Default)]
+pub struct Hints {
+    entries: Entries,
+    told: HashSet<u32>,
+}
+
+impl Hints {
+    /// Has told nothing yet.
+    pub fn new(entries: Entries) -> Self {
+        Self { entries, told: HashSet::new() }
+    }
+
+    /// What a reason means, whenever it is asked for.
+    pub fn meaning(&self, raw: u32, reasons: &Reasons) -> Option<&str> {
+        summary(&self.entries, reasons, raw)
+    }
+
+    /// What a reason means, the first time that it is asked for and where it is known.
+    pub fn first(&mut self, raw: u32, reasons: &Reasons) -> Option<&str> {
+        if !self.told.insert(raw) {
+            return None;
+        }
+        self.meaning(raw, reasons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_told_once() {
+        let reasons = Reasons::of_trace_event(&[(3, "NO_SOCKET".to_owned())]);
+        let mut hints = Hints::new(Entries::load().expect("the data"));
+        let first = hints.first(3, &reasons).expect("a known reason").to_owned();
+        assert_eq!(hints.first(3, &reasons), None);
+        assert_eq!(hints.meaning(3, &reasons), Some(first.as_str()));
+        assert_eq!(hints.first(99, &reasons), None);
+    }
+}
