@@ -15,6 +15,7 @@ Examples:
   sudo dropwatch --reason 'TCP_*,!TCP_OLD_DATA'   some reasons only
   sudo dropwatch --reason NO_SOCKET --stack       with the kernel stack of each drop
   sudo dropwatch --l4 tcp --port 443,8000-8100    some packets only
+  sudo dropwatch top                              what is dropped most, in a live table
   dropwatch list-reasons                          the drop reasons of this kernel
 
 Exit status: 0 when all went well, 1 when something failed, 2 for a usage error";
@@ -40,6 +41,8 @@ fn after_long_help() -> String {
 /// What dropwatch does besides streaming drops.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Count drops in the kernel, and show a table that is kept up to date
+    Top(TopArgs),
     /// List the drop reasons of this kernel, from its own BTF
     ListReasons(ListReasonsArgs),
 }
@@ -97,12 +100,86 @@ pub struct TraceArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Show no drops but count them in the kernel, which costs the least, and print a table at the
+    /// end
+    #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json"])]
+    pub summary: bool,
+
+    /// How the table at the end counts.
+    #[command(flatten)]
+    pub table: TableArgs,
+
     /// As --verbose-packet, and show on standard error what dropwatch does and what the BPF
     /// program has to say
     #[arg(short, long)]
     pub verbose: bool,
 
     /// Which drops to stream. Last, since what comes after is listed under the same heading.
+    #[command(flatten)]
+    pub filters: FilterArgs,
+}
+
+/// How a table counts.
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// What the table counts by: some of reason, location, protocol, interface, netns, flow
+    #[arg(long, value_name = "COLUMNS", default_value = "reason,location")]
+    pub by: String,
+
+    /// The column that the table is sorted by: total, rate, or one of --by
+    #[arg(long, value_name = "COLUMN", default_value = "total")]
+    pub sort: String,
+
+    /// At most so many rows of the table; what is beyond is one row more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows: Option<u32>,
+
+    /// Room for so many keys; drops of others are counted together, as (other)
+    #[arg(long, value_name = "N", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_keys: u32,
+}
+
+/// Arguments of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// How the table counts.
+    #[command(flatten)]
+    pub table: TableArgs,
+
+    /// How often the table is brought up to date: 1s, 500ms, 1m, or a number of seconds
+    #[arg(short, long, value_name = "TIME", default_value = "1s")]
+    pub interval: String,
+
+    /// Print plain tables one after the other, for logs; done by itself where standard output is
+    /// no terminal
+    #[arg(long)]
+    pub batch: bool,
+
+    /// Stop after N tables
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub iterations: Option<u64>,
+
+    /// Stop after this time: 10s, 5m, 1h30m, or a number of seconds
+    #[arg(short, long, value_name = "TIME")]
+    pub duration: Option<String>,
+
+    /// When to use colour; NO_COLOR in the environment turns it off too
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+
+    /// Do without the kernel's BTF: use the trace event, which has neither device nor packet
+    #[arg(long)]
+    pub no_btf: bool,
+
+    /// Do without drop reasons, as kernels before 5.17 have to
+    #[arg(long, conflicts_with = "reason")]
+    pub without_reasons: bool,
+
+    /// Show on standard error what dropwatch does and what the BPF program has to say
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Which drops to count. Last, since what comes after is listed under the same heading.
     #[command(flatten)]
     pub filters: FilterArgs,
 }

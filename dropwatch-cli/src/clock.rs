@@ -51,6 +51,14 @@ impl Clock {
         write_digits::<6>(nanos / 1_000, out);
     }
 
+    /// Appends the local time of day that it is now.
+    pub fn write_now(&mut self, out: &mut Vec<u8>) {
+        let now = boot_now().as_nanos() as u64;
+        self.write_time_of_day(now, out);
+        // Tables take a moment to be made, so less than a millisecond says nothing.
+        out.truncate(out.len() - 3);
+    }
+
     /// Appends date and time in UTC with nanoseconds, 30 bytes: `2026-11-23T14:03:12.123456789Z`.
     pub fn write_rfc3339(&mut self, boot_ns: u64, out: &mut Vec<u8>) {
         let unix = (boot_ns as i64).wrapping_add(self.offset);

@@ -10,7 +10,8 @@ use anyhow::Result;
 use jiff::SignedDuration;
 
 use crate::{
-    cli::{ColorMode, StackMode, TraceArgs},
+    cli::{ColorMode, StackMode, TableArgs, TopArgs, TraceArgs},
+    counts::{key::By, table::Sort},
     filter::Patterns,
     kernel::Without,
     render::fields::Field,
@@ -18,6 +19,8 @@ use crate::{
 
 const MIN_BUFFER_SIZE: u32 = 64 << 10;
 const MAX_BUFFER_SIZE: u32 = 1 << 30;
+/// Room for samples of a table's rows: some hundred at once.
+const SAMPLES_BUFFER_SIZE: u32 = 256 << 10;
 
 /// What to stream, and how.
 #[derive(Clone, Debug)]
@@ -44,6 +47,55 @@ pub struct Config {
     pub json: bool,
     /// Whether to show diagnostics.
     pub verbose: bool,
+    /// Whether drops are counted in the kernel and not streamed.
+    pub counts: bool,
+    /// Whether the kernel sends a drop of each key beside counting.
+    pub samples: bool,
+    /// How the table counts.
+    pub table: TableConfig,
+    /// How the table is kept up to date, where that is wanted.
+    pub top: Option<TopConfig>,
+}
+
+/// How a table counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableConfig {
+    /// The columns.
+    pub by: Vec<By>,
+    /// What rows are sorted by.
+    pub sort: Sort,
+    /// So many rows at most.
+    pub rows: Option<usize>,
+    /// Room for so many keys.
+    pub max_keys: u32,
+}
+
+impl TableConfig {
+    fn new(args: &TableArgs) -> Result<Self> {
+        let by = by(&args.by)?;
+        Ok(Self {
+            sort: sort(&args.sort, &by)?,
+            by,
+            rows: args.rows.map(|rows| rows as usize),
+            max_keys: args.max_keys,
+        })
+    }
+
+    /// Whether flows are counted, which costs more.
+    pub fn counts_flows(&self) -> bool {
+        self.by.contains(&By::Flow)
+    }
+}
+
+/// How a table is kept up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopConfig {
+    /// How often.
+    pub interval: Duration,
+    /// Whether tables are printed one after the other.
+    pub batch: bool,
+    /// Stop after so many.
+    pub iterations: Option<u64>,
 }
 
 impl Config {
@@ -52,16 +104,12 @@ impl Config {
     /// # Errors
     /// A [`UsageError`] that names the argument.
     pub fn new(args: &TraceArgs) -> Result<Self> {
-        let filters = Patterns::parse(&args.filters)?;
-        if args.no_btf {
-            filters.check_without_btf()?;
-        }
-        Ok(Self {
-            filters,
+        let config = Self {
+            filters: Patterns::parse(&args.filters)?,
             stack: args.stack,
             count: args.count,
-            duration: args.duration.as_deref().map(duration).transpose()?,
-            buffer_size: buffer_size(&args.buffer_size)?,
+            duration: args.duration.as_deref().map(duration_of_run).transpose()?,
+            buffer_size: if args.summary { MIN_BUFFER_SIZE } else { buffer_size(&args.buffer_size)? },
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
             columns: match &args.fields {
@@ -71,18 +119,82 @@ impl Config {
             details: args.verbose || args.verbose_packet,
             json: args.json,
             verbose: args.verbose,
-        })
+            counts: args.summary,
+            samples: false,
+            table: TableConfig::new(&args.table)?,
+            top: None,
+        };
+        if args.no_btf {
+            config.check_without_btf()?;
+        }
+        Ok(config)
+    }
+
+    /// The same for `top`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn of_top(args: &TopArgs) -> Result<Self> {
+        let top = TopConfig {
+            interval: duration("--interval", &args.interval)?,
+            batch: args.batch || !stdout().is_terminal(),
+            iterations: args.iterations,
+        };
+        let config = Self {
+            filters: Patterns::parse(&args.filters)?,
+            stack: None,
+            count: None,
+            duration: args.duration.as_deref().map(duration_of_run).transpose()?,
+            buffer_size: if top.batch { MIN_BUFFER_SIZE } else { SAMPLES_BUFFER_SIZE },
+            color: color(args.color),
+            without: Without { btf: args.no_btf, reasons: args.without_reasons },
+            columns: Vec::new(),
+            details: false,
+            json: false,
+            verbose: args.verbose,
+            counts: true,
+            samples: !top.batch,
+            table: TableConfig::new(&args.table)?,
+            top: Some(top),
+        };
+        if args.no_btf {
+            config.check_without_btf()?;
+        }
+        Ok(config)
     }
 }
 
 impl Config {
+    /// Makes sure that nothing is asked for that needs the kernel's BTF.
+    ///
+    /// # Errors
+    /// A [`UsageError`] that names what does.
+    pub fn check_without_btf(&self) -> Result<()> {
+        let needs = |by: &&By| matches!(by, By::Interface | By::Netns | By::Flow);
+        if let Some(by) = self.table.by.iter().find(needs) {
+            let message = format!(
+                "--by {} needs the kernel's BTF (/sys/kernel/btf/vmlinux): leave out --no-btf, or boot a \
+                 kernel that has it; reason, location and protocol do without",
+                by.name()
+            );
+            return Err(UsageError(message).into());
+        }
+        self.filters.check_without_btf()
+    }
+
+
     /// Whether processes are shown besides the one that was running: owners of sockets, and who
     /// lives in a network namespace or knows its interfaces.
     pub fn names_processes(&self) -> bool {
         let of_processes = |field: &Field| {
             matches!(field, Field::Owner | Field::Netns | Field::Iface | Field::Input)
         };
-        self.json || self.details || self.columns.iter().any(of_processes)
+        let of_table = |by: &By| matches!(by, By::Interface | By::Netns);
+        self.json
+            || self.details
+            || self.samples
+            || self.columns.iter().any(of_processes)
+            || self.table.by.iter().any(of_table)
     }
 }
 
@@ -110,7 +222,44 @@ fn fields(text: &str) -> Result<Vec<Field>> {
     text.split(',').map(field).collect()
 }
 
-fn duration(text: &str) -> Result<Duration> {
+fn by(text: &str) -> Result<Vec<By>> {
+    let mut all: Vec<By> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let by = By::named(name).ok_or_else(|| {
+            let names: Vec<_> = By::ALL.iter().map(|by| by.name()).collect();
+            UsageError(format!("--by '{name}' is no column; there are {}", names.join(", ")))
+        })?;
+        if !all.contains(&by) {
+            all.push(by);
+        }
+    }
+    Ok(all)
+}
+
+fn sort(text: &str, by: &[By]) -> Result<Sort> {
+    let name = text.trim();
+    match name.to_ascii_lowercase().as_str() {
+        "total" => return Ok(Sort::Total),
+        "rate" => return Ok(Sort::Rate),
+        _ => {}
+    }
+    by.iter().find(|by| by.name().eq_ignore_ascii_case(name)).map(|by| Sort::Key(*by)).ok_or_else(
+        || {
+            let names: Vec<_> = by.iter().map(|by| by.name()).collect();
+            let message = format!(
+                "--sort '{name}' is no column of the table; there are total, rate, {}",
+                names.join(", ")
+            );
+            UsageError(message).into()
+        },
+    )
+}
+
+fn duration_of_run(text: &str) -> Result<Duration> {
+    duration("--duration", text)
+}
+
+fn duration(flag: &str, text: &str) -> Result<Duration> {
     let seconds = text.parse::<f64>().ok().and_then(|n| SignedDuration::try_from_secs_f64(n).ok());
     seconds
         .or_else(|| text.parse().ok())
@@ -118,7 +267,7 @@ fn duration(text: &str) -> Result<Duration> {
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| {
             let message = format!(
-                "--duration '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds"
+                "{flag} '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds"
             );
             UsageError(message).into()
         })
@@ -179,10 +328,10 @@ mod tests {
             ("0.25", 250),
             ("5m", 300_000),
         ] {
-            assert_eq!(duration(text).expect(text), Duration::from_millis(millis), "{text}");
+            assert_eq!(duration_of_run(text).expect(text), Duration::from_millis(millis), "{text}");
         }
         for text in ["", "0", "-1", "-5s", "ten", "10 parsecs", "nan", "inf", "1e300"] {
-            let error = duration(text).expect_err(text);
+            let error = duration_of_run(text).expect_err(text);
             assert!(error.is::<UsageError>() && error.to_string().contains("--duration"), "{text}");
         }
     }

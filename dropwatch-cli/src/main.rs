@@ -1,29 +1,22 @@
 //! `dropwatch`: tells why the Linux kernel is dropping packets.
 
-use std::{process::ExitCode, thread, time::Instant};
+use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
-use aya::EbpfLoader;
+use anyhow::Result;
 use clap::Parser;
 use dropwatch::{
     accounting::Account,
     cli::{Cli, Command},
-    clock::Clock,
     config::{Config, UsageError},
-    diagnostics,
-    kernel::{Kernel, Tracepoint},
-    list_reasons, memory,
+    counts::local::LocalCounts,
+    diagnostics, list_reasons, memory,
     output::{Ending, Output},
-    preflight, privileges,
-    probe::Probe,
-    render::{self, sources::Sources},
-    ring::Reader,
-    stop::Stop,
+    counts::table::Table,
+    render::{self, plain_table::{self, Rates}},
+    session::Session,
     stream::{Ended, Stream},
-    symbols::Symbols,
-    world::World,
+    summary, top,
 };
-use log::debug;
 
 const USAGE_ERROR: u8 = 2;
 
@@ -40,74 +33,39 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Some(Command::ListReasons(args)) => list_reasons::run(&args),
+        Some(Command::Top(args)) => trace(&Config::of_top(&args)?),
         None => trace(&Config::new(&cli.trace)?),
     }
 }
 
-/// Streams drops: the way of a drop from top to bottom.
+/// Traces drops: counts them in the kernel, or streams them.
 #[tokio::main(flavor = "current_thread")]
 async fn trace(config: &Config) -> Result<()> {
     memory::keep_small();
     if config.verbose {
         diagnostics::enable();
     }
-    let start = Instant::now();
-    // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
-    // has a use; it does so while we read what we need.
-    let loader = thread::spawn(EbpfLoader::new);
-    let mut kernel = Kernel::resolve(config.without)?;
-    debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
-    if let Tracepoint::Event { .. } = kernel.tracepoint {
-        eprintln!(
-            "dropwatch: tracing without BTF: packet, length, device and socket are unknown, and of the reasons \
-             only the kernel's core ones have names"
-        );
+    match &config.top {
+        Some(top) => top::run(config, top).await,
+        None if config.counts => summary::run(config).await,
+        None => stream(config).await,
     }
-    let filters = config.filters.resolve(&mut kernel)?;
-    preflight::check()?;
+}
 
-    let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
-    let mut probe = Probe::load(loader, &kernel, config, &filters)?;
-    if config.verbose {
-        diagnostics::follow(&mut probe)?;
-    }
-    let (ring, reader_state) = probe.take_ring()?;
-    let reader = Reader::new(ring, reader_state)?;
-    let mut stop = Stop::new()?;
-
-    probe.attach()?;
-    let begin = Instant::now();
-    debug!("attached after {:?}", begin - start);
-    stop.after(config.duration);
-
-    // Later they could not be loaded, and sooner they would delay the attaching.
-    let iterators = if config.names_processes() { probe.iterators() } else { None };
-    let world = World::of_running_kernel(iterators);
-    memory::give_back();
-    // Threads keep the capabilities that they begin with, so these are dropped before.
-    privileges::drop_all_but_reading()?;
-    if let Some(notice) = config.filters.notice() {
-        eprintln!("dropwatch: {notice}");
-    }
+/// Streams drops: the way of a drop from top to bottom.
+async fn stream(config: &Config) -> Result<()> {
+    let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
     let output = Output::start()?;
-    let symbols = if preflight::addresses_visible() {
-        Symbols::of_running_kernel(config.stack.is_some())
-    } else {
-        eprintln!(
-            "dropwatch: the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \
-             run dropwatch with CAP_SYSLOG and kernel.kptr_restrict at most 1"
-        );
-        Symbols::none()
-    };
-    let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
     let mut render = render::of(config, sources);
-    let mut stream = Stream::new(reader, render.as_mut(), &output, config.count);
+    let counts = LocalCounts::new(config.table.max_keys as usize, config.table.counts_flows());
+    let mut stream = Stream::new(reader, render.as_mut(), counts, &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;
     let drained =
         matches!(ended, Ok(Ended::OutputClosed)) || stream.drain(&mut stop, &probe).await?;
     let malformed = stream.malformed();
+    let counted = stream.counted();
 
     let shown = output.shown();
     let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
@@ -117,6 +75,13 @@ async fn trace(config: &Config) -> Result<()> {
     };
     if !reader_gone {
         let (counters, missed) = (probe.counters()?, probe.missed());
+        if shown.get() > 0 {
+            let mut table = Table::new(config.table.by.clone(), 0);
+            table.feed(&counted);
+            let (mut text, rates) = (Vec::new(), Rates::Mean(elapsed.as_secs_f64()));
+            plain_table::write(&table, &config.table, rates, render.sources(), &mut text);
+            eprint!("{}", String::from_utf8_lossy(&text));
+        }
         eprintln!(
             "dropwatch: {}",
             Account { counters, shown: shown.get(), malformed, missed, elapsed }

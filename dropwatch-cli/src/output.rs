@@ -28,6 +28,19 @@ pub const CHUNK_SIZE: usize = 64 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
+/// Writes to standard output at once. False where nobody reads any more.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print(text: &[u8]) -> Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot write to standard output"),
+    }
+}
+
 /// Text on its way out, and the drops in it.
 #[derive(Debug, Default)]
 pub struct Chunk {

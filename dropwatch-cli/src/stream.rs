@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use dropwatch_common::counters::Counters;
 use log::debug;
 use tokio::{
     task::yield_now,
@@ -11,6 +12,7 @@ use tokio::{
 
 use crate::{
     accounting::LossNotices,
+    counts::{Snapshot, local::LocalCounts},
     decode::decode,
     output::{CHUNK_SIZE, Chunk, Output},
     probe::Probe,
@@ -40,6 +42,7 @@ pub enum Ended {
 pub struct Stream<'a> {
     reader: Reader,
     render: &'a mut dyn Render,
+    counts: LocalCounts,
     output: &'a Output,
     limit: u64,
     rendered: u64,
@@ -51,10 +54,17 @@ impl<'a> Stream<'a> {
     pub fn new(
         reader: Reader,
         render: &'a mut dyn Render,
+        counts: LocalCounts,
         output: &'a Output,
         limit: Option<u64>,
     ) -> Self {
-        Self { reader, render, output, limit: limit.unwrap_or(u64::MAX), rendered: 0, malformed: 0 }
+        let limit = limit.unwrap_or(u64::MAX);
+        Self { reader, render, counts, output, limit, rendered: 0, malformed: 0 }
+    }
+
+    /// What was counted of the drops that were streamed.
+    pub fn counted(&mut self) -> Snapshot {
+        self.counts.snapshot(Counters::default())
     }
 
     /// Records that could not be decoded.
@@ -143,12 +153,13 @@ impl<'a> Stream<'a> {
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
     fn next_chunk(&mut self) -> (Chunk, bool) {
-        let Self { reader, render, limit, rendered, malformed, .. } = self;
+        let Self { reader, render, counts, limit, rendered, malformed, .. } = self;
         let mut chunk = Chunk::default();
         let empty = reader.drain(|record| {
             match decode(record) {
                 Ok(drop) => {
                     render.drop(&drop, &mut chunk.text);
+                    counts.add(&drop);
                     chunk.ends.push(chunk.text.len());
                     *rendered += 1;
                 }

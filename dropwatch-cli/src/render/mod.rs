@@ -6,6 +6,8 @@ pub mod json;
 mod place;
 pub mod sources;
 mod stack_text;
+pub mod plain_table;
+pub mod table;
 pub mod text;
 
 use crate::{config::Config, drop::Drop};
@@ -30,6 +32,9 @@ pub trait Render {
 
     /// Appends one drop.
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
+
+    /// The names of what is shown.
+    fn sources(&mut self) -> &mut Sources;
 
     /// Called about once a second while drops come, to look whether the world has changed.
     fn tick(&mut self);
