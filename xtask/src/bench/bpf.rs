@@ -9,6 +9,7 @@ use std::{
 
 const PROG_LOAD: libc::c_long = 5;
 const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
+const TASK_FD_QUERY: libc::c_long = 20;
 const ENABLE_STATS: libc::c_long = 32;
 
 const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
@@ -29,6 +30,18 @@ impl Stats {
             .map(Self)
             .context("the kernel does not time BPF programs; that needs Linux 5.8 and root")
     }
+}
+
+/// Whether a process's open file is an event of perf to which a BPF program is attached.
+pub fn has_program(pid: u32, fd: u32) -> bool {
+    let mut attributes = QueryAttributes { pid, fd, ..QueryAttributes::default() };
+    // SAFETY: the attributes are a prefix of those that the kernel expects, of the size told; it
+    // writes to them no more than that.
+    let answer = unsafe {
+        let size = size_of::<QueryAttributes>();
+        libc::syscall(libc::SYS_bpf, TASK_FD_QUERY, &raw mut attributes, size)
+    };
+    answer == 0
 }
 
 /// A program that does nothing, attached to the raw tracepoint `kfree_skb`: what merely being
@@ -88,6 +101,21 @@ struct TracepointAttributes {
     name: u64,
     program: u32,
     reserved: u32,
+}
+
+/// `union bpf_attr` for `BPF_TASK_FD_QUERY`: what is asked, and room for the answer.
+#[repr(C)]
+#[derive(Default)]
+struct QueryAttributes {
+    pid: u32,
+    fd: u32,
+    flags: u32,
+    buffer_len: u32,
+    buffer: u64,
+    program_id: u32,
+    kind: u32,
+    offset: u64,
+    address: u64,
 }
 
 /// `union bpf_attr` for `BPF_ENABLE_STATS`.

@@ -49,7 +49,5 @@ pub fn command(words: &[&str]) -> Result<()> {
 }
 
 fn in_thread<T: Send>(action: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    thread::scope(|scope| {
-        scope.spawn(action).join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
+    thread::scope(|scope| scope.spawn(action).join().unwrap_or_else(|panic| resume_unwind(panic)))
 }
