@@ -123,6 +123,11 @@ impl BenchArgs {
         self.rounds.map_or(if self.quick { 3 } else { 10 }, NonZeroUsize::get)
     }
 
+    /// How many rounds there are to be of what grows.
+    pub fn growth_rounds(&self) -> usize {
+        self.rounds.map_or(if self.quick { 1 } else { 3 }, NonZeroUsize::get)
+    }
+
     /// How many packets are to be dropped in each way.
     pub fn packets(&self) -> u64 {
         if self.quick { 20_000 } else { 100_000 }

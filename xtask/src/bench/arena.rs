@@ -16,7 +16,7 @@ pub struct Flood {
     /// Its name.
     pub name: &'static str,
     /// The port that packets go to.
-    port: u16,
+    pub port: u16,
     /// Commands that make the kernel drop them.
     set_up: &'static [&'static [&'static str]],
 }

@@ -10,9 +10,12 @@ use std::{
 const PROG_LOAD: libc::c_long = 5;
 const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
 const TASK_FD_QUERY: libc::c_long = 20;
+const LINK_CREATE: libc::c_long = 28;
 const ENABLE_STATS: libc::c_long = 32;
 
+const PROG_TYPE_SCHED_CLS: u32 = 3;
 const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+const TCX_EGRESS: u32 = 47;
 const STATS_RUN_TIME: u32 = 0;
 
 /// `r0 = 0`, and `exit`.
@@ -57,19 +60,8 @@ pub struct Floor {
 impl Floor {
     /// Attaches it.
     pub fn attach() -> Result<Self> {
-        let attributes = ProgramAttributes {
-            kind: PROG_TYPE_RAW_TRACEPOINT,
-            instruction_count: EMPTY.len() as u32,
-            instructions: EMPTY.as_ptr() as u64,
-            license: c"GPL".as_ptr() as u64,
-            log_level: 0,
-            log_size: 0,
-            log: 0,
-            kernel_version: 0,
-            flags: 0,
-            name: *b"bench_floor\0\0\0\0\0",
-        };
-        let program = bpf(PROG_LOAD, &attributes).context("cannot load an empty program")?;
+        let program = load(PROG_TYPE_RAW_TRACEPOINT, &EMPTY, *b"bench_floor\0\0\0\0\0");
+        let program = program.context("cannot load an empty program")?;
         let attributes = TracepointAttributes {
             name: c"kfree_skb".as_ptr() as u64,
             program: program.as_raw_fd() as u32,
@@ -78,6 +70,46 @@ impl Floor {
         let link = bpf(RAW_TRACEPOINT_OPEN, &attributes).context("cannot attach to kfree_skb")?;
         Ok(Self { program, link })
     }
+}
+
+/// A program that sees each packet that a device is to send.
+#[derive(Debug)]
+pub struct Egress(#[expect(dead_code, reason = "held open")] OwnedFd);
+
+impl Egress {
+    /// Attaches these instructions to a device of this thread's network namespace.
+    pub fn attach(instructions: &[u64], device: u32) -> Result<Self> {
+        let program = load(PROG_TYPE_SCHED_CLS, instructions, *b"bench_egress\0\0\0\0")?;
+        let attributes = LinkAttributes {
+            program: program.as_raw_fd() as u32,
+            device,
+            attach_type: TCX_EGRESS,
+            flags: 0,
+            relative: 0,
+            reserved: 0,
+            revision: 0,
+        };
+        // The link holds the program.
+        bpf(LINK_CREATE, &attributes)
+            .map(Self)
+            .context("cannot attach to a device; that needs Linux 6.6")
+    }
+}
+
+fn load(kind: u32, instructions: &[u64], name: [u8; 16]) -> Result<OwnedFd> {
+    let attributes = ProgramAttributes {
+        kind,
+        instruction_count: instructions.len() as u32,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log: 0,
+        kernel_version: 0,
+        flags: 0,
+        name,
+    };
+    bpf(PROG_LOAD, &attributes).context("cannot load a program")
 }
 
 /// The begin of `union bpf_attr` for `BPF_PROG_LOAD`.
@@ -101,6 +133,18 @@ struct TracepointAttributes {
     name: u64,
     program: u32,
     reserved: u32,
+}
+
+/// The begin of `union bpf_attr` for `BPF_LINK_CREATE` at a device.
+#[repr(C)]
+struct LinkAttributes {
+    program: u32,
+    device: u32,
+    attach_type: u32,
+    flags: u32,
+    relative: u32,
+    reserved: u32,
+    revision: u64,
 }
 
 /// `union bpf_attr` for `BPF_TASK_FD_QUERY`: what is asked, and room for the answer.

@@ -6,6 +6,7 @@ pub mod attach;
 pub mod bpf;
 pub mod child;
 pub mod compare;
+pub mod growth;
 pub mod interrupt;
 pub mod machine;
 pub mod markdown;
@@ -48,7 +49,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let tools = Tools { dropwatch, bpftrace: find_program("bpftrace"), perf: find_program("perf") };
     interrupt::notice()?;
     tracefs::provide()?;
-    let passed = compare::run(args, &tools)?;
+    let passed = if args.growth { growth::run(args, &tools)? } else { compare::run(args, &tools)? };
     Ok(if args.check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
