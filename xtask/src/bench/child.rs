@@ -34,7 +34,6 @@ const RESTLESS: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Child {
     pid: libc::pid_t,
-    stdout: File,
     stderr: File,
     ended: bool,
 }
@@ -42,8 +41,6 @@ pub struct Child {
 /// What a tool left behind.
 #[derive(Debug)]
 pub struct Left {
-    /// What it wrote to standard output, from the begin.
-    pub stdout: File,
     /// What it wrote to standard error.
     pub stderr: String,
     /// Processor seconds of it and its children, user and system.
@@ -51,13 +48,13 @@ pub struct Left {
 }
 
 impl Child {
-    /// Starts a program. It writes to files that have no names, so nothing stays of them.
-    pub fn start(line: &[OsString]) -> Result<Self> {
+    /// Starts a program that writes to this.
+    pub fn start(line: &[OsString], stdout: impl Into<Stdio>) -> Result<Self> {
         let (program, args) = line.split_first().context("an empty command")?;
-        let (stdout, stderr) = (nameless()?, nameless()?);
+        let stderr = nameless()?;
         let mut command = Command::new(program);
         command.args(args).env("LC_ALL", "C").env_remove("NO_COLOR");
-        command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr.try_clone()?);
         // Ctrl-C is for us, who then end it.
         command.process_group(0);
         // SAFETY: prctl may be called between fork and exec, and these arguments are integers.
@@ -70,7 +67,7 @@ impl Child {
         }
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let pid = child.id().try_into().context("a process id")?;
-        Ok(Self { pid, stdout, stderr, ended: false })
+        Ok(Self { pid, stderr, ended: false })
     }
 
     /// The BPF programs that it has.
@@ -162,9 +159,7 @@ impl Child {
         let good =
             status.success() || matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM));
         ensure!(good, "it ended with {status}: {}", stderr.trim());
-        let mut stdout = self.stdout.try_clone()?;
-        stdout.rewind()?;
-        Ok(Left { stdout, stderr, cpu })
+        Ok(Left { stderr, cpu })
     }
 
     /// The processor time that it has used, user and system, in seconds.
@@ -218,8 +213,8 @@ impl Drop for Child {
     }
 }
 
-/// A file without a name, on a disk: JSON of a long flood is large.
-fn nameless() -> Result<File> {
+/// A file without a name, so nothing stays of it. It is on a disk: JSON of a long flood is large.
+pub fn nameless() -> Result<File> {
     let folder = Path::new("/var/tmp");
     File::options()
         .read(true)

@@ -8,6 +8,7 @@ pub mod child;
 pub mod compare;
 pub mod growth;
 pub mod interrupt;
+pub mod long;
 pub mod machine;
 pub mod markdown;
 pub mod namespace;
@@ -49,7 +50,13 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let tools = Tools { dropwatch, bpftrace: find_program("bpftrace"), perf: find_program("perf") };
     interrupt::notice()?;
     tracefs::provide()?;
-    let passed = if args.growth { growth::run(args, &tools)? } else { compare::run(args, &tools)? };
+    let passed = if let Some(duration) = args.long {
+        long::run(args, &tools, duration)?
+    } else if args.growth {
+        growth::run(args, &tools)?
+    } else {
+        compare::run(args, &tools)?
+    };
     Ok(if args.check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -4,7 +4,7 @@ use crate::bench::{
     arena::{Arena, CLOSED_PORT},
     attach,
     bpf::{Floor, Stats},
-    child::Child,
+    child::{Child, nameless},
     programs::{Programs, Work},
     said::{self, Said},
     tools::{Kind, Shows, Tool, Tools},
@@ -12,7 +12,7 @@ use crate::bench::{
 use anyhow::{Context as _, Result, anyhow, ensure};
 use std::{
     fs,
-    io::BufReader,
+    io::{BufReader, Seek as _},
     path::Path,
     time::{Duration, Instant},
 };
@@ -120,9 +120,10 @@ impl Bench<'_> {
     fn process(&self, tool: Tool) -> Result<Measurement> {
         let line = self.tools.command(tool.kind, self.folder).context("it is missing")?;
         let has_programs = tool.kind != Kind::Perf;
+        let mut stdout = nameless()?;
         let stats = Stats::enable()?;
         let begin = Instant::now();
-        let mut child = Child::start(&line)?;
+        let mut child = Child::start(&line, stdout.try_clone()?)?;
         let attached_after = if has_programs {
             attach::wait_for_program(&mut child, || self.arena.drop_one())?
         } else {
@@ -142,7 +143,8 @@ impl Bench<'_> {
         let left = child.finish()?;
 
         let sent = self.packets * (floods.len() as u64 + 1);
-        let (stdout, stderr) = (BufReader::new(&left.stdout), left.stderr.as_str());
+        stdout.rewind()?;
+        let (stdout, stderr) = (BufReader::new(&stdout), left.stderr.as_str());
         let said = match (tool.kind, tool.shows) {
             (Kind::Perf, _) => said::perf(stderr, sent),
             (Kind::Bpftrace(_), Shows::Stacks) => Some(said::bpftrace_stacks(stdout, stderr)?),

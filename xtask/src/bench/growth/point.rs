@@ -4,14 +4,14 @@ use super::source::{Dimension, Source};
 use crate::bench::{
     attach,
     bpf::Stats,
-    child::Child,
+    child::{Child, nameless},
     compare::summary::median,
     interrupt, said,
     tools::{Kind, Tools},
 };
 use anyhow::{Context as _, Result, ensure};
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Seek as _},
     time::Duration,
 };
 
@@ -110,7 +110,8 @@ pub fn measure(
 ) -> Result<Costs> {
     let line = tools.command(Kind::Dropwatch(mode.args(dimension)), "".as_ref());
     let _stats = Stats::enable()?;
-    let mut child = Child::start(&line.context("there is no dropwatch")?)?;
+    let mut stdout = nameless()?;
+    let mut child = Child::start(&line.context("there is no dropwatch")?, stdout.try_clone()?)?;
     attach::wait_for_program(&mut child, || source.drop(1, 1))?;
     child.wait_until_quiet()?;
 
@@ -143,7 +144,8 @@ pub fn measure(
     costs.lost = Some(said.lost as f64);
     if dimension == Dimension::Stacks {
         let mut stacks = 0;
-        for line in BufReader::new(&left.stdout).lines() {
+        stdout.rewind()?;
+        for line in BufReader::new(&stdout).lines() {
             let line = line?;
             let line = line.trim_start();
             stacks += u64::from(line.starts_with("stack #") && line.ends_with(':'));
