@@ -9,6 +9,7 @@ use std::{
 
 const PROG_LOAD: libc::c_long = 5;
 const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
+const PROG_GET_NEXT_ID: libc::c_long = 11;
 const TASK_FD_QUERY: libc::c_long = 20;
 const LINK_CREATE: libc::c_long = 28;
 const ENABLE_STATS: libc::c_long = 32;
@@ -33,6 +34,17 @@ impl Stats {
             .map(Self)
             .context("the kernel does not time BPF programs; that needs Linux 5.8 and root")
     }
+}
+
+/// The next higher id of a program that there is; the kernel gives higher ones to later programs.
+pub fn program_after(id: u32) -> Option<u32> {
+    let mut attributes = NextAttributes { id, next: 0, flags: 0 };
+    // SAFETY: as below.
+    let answer = unsafe {
+        let size = size_of::<NextAttributes>();
+        libc::syscall(libc::SYS_bpf, PROG_GET_NEXT_ID, &raw mut attributes, size)
+    };
+    (answer == 0).then_some(attributes.next)
 }
 
 /// Whether a process's open file is an event of perf to which a BPF program is attached.
@@ -145,6 +157,14 @@ struct LinkAttributes {
     relative: u32,
     reserved: u32,
     revision: u64,
+}
+
+/// `union bpf_attr` for `BPF_PROG_GET_NEXT_ID`: where to begin, and room for the answer.
+#[repr(C)]
+struct NextAttributes {
+    id: u32,
+    next: u32,
+    flags: u32,
 }
 
 /// `union bpf_attr` for `BPF_TASK_FD_QUERY`: what is asked, and room for the answer.

@@ -2,7 +2,7 @@
 
 use super::{
     arena::{Arena, CLOSED_PORT},
-    attach,
+    attach::Attaching,
     bpf::Stats,
     child::Child,
     interrupt,
@@ -94,11 +94,11 @@ fn last(tools: &Tools, args: &'static [&'static str], duration: Duration) -> Res
 
     let (output, input) = pipe()?;
     let reader = thread::spawn(move || drops_in(output));
+    let (attaching, stats) = (Attaching::begin(), Stats::enable()?);
     let mut child = Child::start(&line, input)?;
-    let stats = Stats::enable()?;
     // In another namespace, since this one's drops are counted.
     let elsewhere = Arena::new()?;
-    attach::wait_for_program(&mut child, || elsewhere.drop_one())?;
+    attaching.wait(&mut child, || elsewhere.drop_one())?;
     drop(stats);
     child.wait_until_quiet()?;
 

@@ -2,7 +2,7 @@
 
 use crate::bench::{
     arena::{Arena, CLOSED_PORT},
-    attach,
+    attach::{self, Attaching},
     bpf::{Floor, Stats},
     child::{Child, nameless},
     programs::{Programs, Work},
@@ -121,11 +121,11 @@ impl Bench<'_> {
         let line = self.tools.command(tool.kind, self.folder).context("it is missing")?;
         let has_programs = tool.kind != Kind::Perf;
         let mut stdout = nameless()?;
-        let stats = Stats::enable()?;
+        let (attaching, stats) = (Attaching::begin(), Stats::enable()?);
         let begin = Instant::now();
         let mut child = Child::start(&line, stdout.try_clone()?)?;
         let attached_after = if has_programs {
-            attach::wait_for_program(&mut child, || self.arena.drop_one())?
+            attaching.wait(&mut child, || self.arena.drop_one())?
         } else {
             attach::wait_for_command(&mut child, "sleep")?
         };

@@ -2,7 +2,7 @@
 
 use super::source::{Dimension, Source};
 use crate::bench::{
-    attach,
+    attach::Attaching,
     bpf::Stats,
     child::{Child, nameless},
     compare::summary::median,
@@ -109,10 +109,10 @@ pub fn measure(
     (keys, packets): (u64, u64),
 ) -> Result<Costs> {
     let line = tools.command(Kind::Dropwatch(mode.args(dimension)), "".as_ref());
-    let _stats = Stats::enable()?;
+    let (attaching, _stats) = (Attaching::begin(), Stats::enable()?);
     let mut stdout = nameless()?;
     let mut child = Child::start(&line.context("there is no dropwatch")?, stdout.try_clone()?)?;
-    attach::wait_for_program(&mut child, || source.drop(1, 1))?;
+    attaching.wait(&mut child, || source.drop(1, 1))?;
     child.wait_until_quiet()?;
 
     let mut costs = Costs::default();
