@@ -45,6 +45,8 @@ pub enum Command {
     Top(TopArgs),
     /// List the drop reasons of this kernel, from its own BTF
     ListReasons(ListReasonsArgs),
+    /// Report on recordings, the output of --json, on any machine
+    Report(ReportArgs),
 }
 
 /// Arguments of streaming.
@@ -99,6 +101,19 @@ pub struct TraceArgs {
     /// Print each drop as a JSON object on a line of its own; schema/drop.schema.json describes it
     #[arg(long)]
     pub json: bool,
+
+    /// Print stacks by reason at the end, a line each with a count, as flame graphs are made of
+    #[arg(long, conflicts_with_all = ["stack", "fields", "verbose_packet", "json", "summary"])]
+    pub folded: bool,
+
+    /// Draw the stacks by reason as a flame graph, at the end
+    #[arg(long, value_name = "FILE.svg", conflicts_with = "summary")]
+    pub flamegraph: Option<PathBuf>,
+
+    /// Write the packets to a capture too, which Wireshark and tshark read; with --stack their
+    /// comments have the stacks
+    #[arg(long, value_name = "FILE.pcapng", conflicts_with = "summary")]
+    pub write: Option<PathBuf>,
 
     /// Show no drops but count them in the kernel, which costs the least, and print a table at the
     /// end
@@ -282,6 +297,67 @@ pub enum ColorMode {
     Always,
     /// Never.
     Never,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Recordings, plain or compressed by gzip or zstd; '-' for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Print the drops, as they were shown when they happened; without this and the next ones, a
+    /// table of them is printed
+    #[arg(long)]
+    pub text: bool,
+
+    /// Print the drops as JSON again
+    #[arg(long, conflicts_with_all = ["text", "folded", "fields", "verbose_packet", "stack"])]
+    pub json: bool,
+
+    /// Print stacks by reason, a line each with a count, as flame graphs are made of
+    #[arg(long, conflicts_with_all = ["text", "fields", "verbose_packet", "stack"])]
+    pub folded: bool,
+
+    /// Write the packets to a capture, which Wireshark and tshark read
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub write: Option<PathBuf>,
+
+    /// Draw the stacks by reason as a flame graph
+    #[arg(long, value_name = "FILE.svg")]
+    pub flamegraph: Option<PathBuf>,
+
+    /// How the table counts.
+    #[command(flatten)]
+    pub table: TableArgs,
+
+    /// Print the drops, with these columns, separated by commas; `dropwatch --help` explains each
+    #[arg(long, value_name = "FIELDS")]
+    pub fields: Option<String>,
+
+    /// Print the drops, with lines about packet, device, socket and context under each drop
+    #[arg(long)]
+    pub verbose_packet: bool,
+
+    /// Print the drops, with the stacks that were recorded
+    #[arg(
+        short,
+        long,
+        value_name = "MODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "once",
+        hide_possible_values = true
+    )]
+    pub stack: Option<StackMode>,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+
+    /// Which drops to report on.
+    #[command(flatten)]
+    pub filters: FilterArgs,
 }
 
 /// Arguments of `list-reasons`.

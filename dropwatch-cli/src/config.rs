@@ -3,6 +3,7 @@
 use std::{
     env, fmt,
     io::{IsTerminal, stdout},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use jiff::SignedDuration;
 
 use crate::{
     cli::{ColorMode, StackMode, TableArgs, TopArgs, TraceArgs},
-    counts::{key::By, table::Sort},
+    counts::{key::By, local::LocalCounts, table::Sort},
     filter::Patterns,
     kernel::Without,
     render::fields::Field,
@@ -45,6 +46,12 @@ pub struct Config {
     pub details: bool,
     /// Whether to print JSON instead of text.
     pub json: bool,
+    /// Whether to print stacks by reason at the end, in place of drops.
+    pub folded: bool,
+    /// Where to draw the stacks.
+    pub flamegraph: Option<PathBuf>,
+    /// Where to write the packets.
+    pub capture: Option<PathBuf>,
     /// Whether to show diagnostics.
     pub verbose: bool,
     /// Whether drops are counted in the kernel and not streamed.
@@ -71,7 +78,11 @@ pub struct TableConfig {
 }
 
 impl TableConfig {
-    fn new(args: &TableArgs) -> Result<Self> {
+    /// Gives the arguments their meaning.
+    ///
+    /// # Errors
+    /// A [`UsageError`] that names the one that has none.
+    pub fn new(args: &TableArgs) -> Result<Self> {
         let by = by(&args.by)?;
         Ok(Self {
             sort: sort(&args.sort, &by)?,
@@ -79,6 +90,11 @@ impl TableConfig {
             rows: args.rows.map(|rows| rows as usize),
             max_keys: args.max_keys,
         })
+    }
+
+    /// Counts of drops that are shown one by one.
+    pub fn local_counts(&self) -> LocalCounts {
+        LocalCounts::new(self.max_keys as usize, self.counts_flows())
     }
 
     /// Whether flows are counted, which costs more.
@@ -109,7 +125,11 @@ impl Config {
             stack: args.stack,
             count: args.count,
             duration: args.duration.as_deref().map(duration_of_run).transpose()?,
-            buffer_size: if args.summary { MIN_BUFFER_SIZE } else { buffer_size(&args.buffer_size)? },
+            buffer_size: if args.summary {
+                MIN_BUFFER_SIZE
+            } else {
+                buffer_size(&args.buffer_size)?
+            },
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
             columns: match &args.fields {
@@ -118,6 +138,9 @@ impl Config {
             },
             details: args.verbose || args.verbose_packet,
             json: args.json,
+            folded: args.folded,
+            flamegraph: args.flamegraph.clone(),
+            capture: args.write.clone(),
             verbose: args.verbose,
             counts: args.summary,
             samples: false,
@@ -151,6 +174,9 @@ impl Config {
             columns: Vec::new(),
             details: false,
             json: false,
+            folded: false,
+            flamegraph: None,
+            capture: None,
             verbose: args.verbose,
             counts: true,
             samples: !top.batch,
@@ -165,6 +191,11 @@ impl Config {
 }
 
 impl Config {
+    /// Whether the kernel is to send stacks.
+    pub fn wants_stacks(&self) -> bool {
+        self.stack.is_some() || self.folded || self.flamegraph.is_some()
+    }
+
     /// Makes sure that nothing is asked for that needs the kernel's BTF.
     ///
     /// # Errors
@@ -182,7 +213,6 @@ impl Config {
         self.filters.check_without_btf()
     }
 
-
     /// Whether processes are shown besides the one that was running: owners of sockets, and who
     /// lives in a network namespace or knows its interfaces.
     pub fn names_processes(&self) -> bool {
@@ -191,6 +221,7 @@ impl Config {
         };
         let of_table = |by: &By| matches!(by, By::Interface | By::Netns);
         self.json
+            || self.capture.is_some()
             || self.details
             || self.samples
             || self.columns.iter().any(of_processes)
@@ -210,7 +241,11 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-fn fields(text: &str) -> Result<Vec<Field>> {
+/// The columns that the user wants.
+///
+/// # Errors
+/// A [`UsageError`] for one that there is not.
+pub fn fields(text: &str) -> Result<Vec<Field>> {
     let field = |name: &str| {
         let name = name.trim();
         Field::named(name).ok_or_else(|| {
@@ -302,7 +337,8 @@ fn buffer_size(text: &str) -> Result<u32> {
     }
 }
 
-fn color(mode: ColorMode) -> bool {
+/// Whether to use colour on standard output.
+pub fn color(mode: ColorMode) -> bool {
     match mode {
         ColorMode::Always => true,
         ColorMode::Never => false,

@@ -24,7 +24,6 @@ pub mod ring;
 pub mod stop;
 pub mod stream;
 
-
 pub mod clock;
 pub mod protocol;
 pub mod render;
@@ -35,6 +34,9 @@ pub mod world;
 pub(crate) mod write;
 
 pub mod counts;
+pub mod export;
+pub mod recording;
+pub mod report;
 pub mod summary;
 pub mod top;
 

@@ -8,11 +8,12 @@ use dropwatch::{
     accounting::Account,
     cli::{Cli, Command},
     config::{Config, UsageError},
-    counts::local::LocalCounts,
-    diagnostics, list_reasons, memory,
-    output::{Ending, Output},
-    counts::table::Table,
-    render::{self, plain_table::{self, Rates}},
+    diagnostics,
+    export::Exports,
+    list_reasons, memory,
+    output::{Ending, Output, print},
+    render::{self, plain_table},
+    report,
     session::Session,
     stream::{Ended, Stream},
     summary, top,
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Some(Command::ListReasons(args)) => list_reasons::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Top(args)) => trace(&Config::of_top(&args)?),
         None => trace(&Config::new(&cli.trace)?),
     }
@@ -54,18 +56,23 @@ async fn trace(config: &Config) -> Result<()> {
 
 /// Streams drops: the way of a drop from top to bottom.
 async fn stream(config: &Config) -> Result<()> {
+    let exports =
+        Exports::new(config.capture.as_deref(), config.flamegraph.as_deref(), config.folded)?;
     let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
     let output = Output::start()?;
     let mut render = render::of(config, sources);
-    let counts = LocalCounts::new(config.table.max_keys as usize, config.table.counts_flows());
-    let mut stream = Stream::new(reader, render.as_mut(), counts, &output, config.count);
+    let counts = config.table.local_counts();
+    let mut stream = Stream::new(reader, render.as_mut(), counts, exports, &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;
-    let drained =
-        matches!(ended, Ok(Ended::OutputClosed)) || stream.drain(&mut stop, &probe).await?;
+    let drained = match ended {
+        Ok(Ended::Requested | Ended::LimitReached) => stream.drain(&mut stop, &probe).await?,
+        Ok(Ended::OutputClosed) | Err(_) => true,
+    };
     let malformed = stream.malformed();
-    let counted = stream.counted();
+    let (counts, mut exports) = stream.into_parts();
+    let exported = exports.finish();
 
     let shown = output.shown();
     let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
@@ -73,13 +80,14 @@ async fn stream(config: &Config) -> Result<()> {
         (_, Ok(Ending::ReaderGone)) | (Ok(Ended::OutputClosed), Ok(_)) => true,
         (_, Ok(Ending::Complete | Ending::Abandoned) | Err(_)) => false,
     };
+    if config.folded {
+        print(&exports.folded())?;
+    }
     if !reader_gone {
         let (counters, missed) = (probe.counters()?, probe.missed());
         if shown.get() > 0 {
-            let mut table = Table::new(config.table.by.clone(), 0);
-            table.feed(&counted);
-            let (mut text, rates) = (Vec::new(), Rates::Mean(elapsed.as_secs_f64()));
-            plain_table::write(&table, &config.table, rates, render.sources(), &mut text);
+            let mut text = Vec::new();
+            plain_table::write_counts(counts, &config.table, render.sources(), &mut text);
             eprint!("{}", String::from_utf8_lossy(&text));
         }
         eprintln!(
@@ -87,5 +95,5 @@ async fn stream(config: &Config) -> Result<()> {
             Account { counters, shown: shown.get(), malformed, missed, elapsed }
         );
     }
-    ended.and(written).map(drop)
+    ended.and(written).and(exported)
 }

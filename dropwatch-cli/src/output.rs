@@ -25,6 +25,8 @@ use crate::stop::Stop;
 
 /// A chunk this large is sent off even while more drops are waiting.
 pub const CHUNK_SIZE: usize = 64 << 10;
+/// So are so many drops, also where they make no text.
+pub const CHUNK_DROPS: usize = 4 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
@@ -176,5 +178,7 @@ fn write(stdout: &mut impl Write, chunk: &Chunk, shown: &Shown) -> io::Result<()
         shown.add((whole - counted) as u64);
         counted = whole;
     }
+    // Drops without text are shown elsewhere.
+    shown.add((chunk.ends.len() - counted) as u64);
     Ok(())
 }

@@ -105,7 +105,7 @@ impl Probe {
             filter_hosts: (!chosen.hosts.is_empty()).into(),
             sample: chosen.sample,
             rate_limit: chosen.rate_limit,
-            stacks: config.stack.is_some().into(),
+            stacks: config.wants_stacks().into(),
             count_by,
             samples: config.samples.into(),
             wake_at: config.buffer_size / WAKE_AT_FRACTION,
@@ -159,7 +159,13 @@ impl Probe {
             ebpf.take_map("PROCESSORS").context("the program has no counters")?,
         )?;
         let ebpf = Rc::new(RefCell::new(ebpf));
-        Ok(Self { ebpf, tracepoint: kernel.tracepoint, link: None, by_flow: count_by == BY_FLOW, processors })
+        Ok(Self {
+            ebpf,
+            tracepoint: kernel.tracepoint,
+            link: None,
+            by_flow: count_by == BY_FLOW,
+            processors,
+        })
     }
 
     /// The ring of records, and the reader's state; both can be taken once.

@@ -81,7 +81,7 @@ impl Session {
             eprintln!("dropwatch: {notice}");
         }
         let symbols = if preflight::addresses_visible() {
-            Symbols::of_running_kernel(config.stack.is_some())
+            Symbols::of_running_kernel(config.wants_stacks())
         } else {
             eprintln!(
                 "dropwatch: the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \

@@ -25,10 +25,15 @@ pub async fn run(config: &Config) -> Result<()> {
     let mut table = Table::new(config.table.by.clone(), 0);
     table.feed(&snapshot);
     let mut out = Vec::new();
-    plain_table::write(&table, &config.table, Rates::Mean(elapsed.as_secs_f64()), &mut sources, &mut out);
+    plain_table::write(
+        &table,
+        &config.table,
+        Rates::Mean(elapsed.as_secs_f64()),
+        &mut sources,
+        &mut out,
+    );
     if print(&out)? {
-        let account =
-            CountAccount { counters: snapshot.counters, missed: probe.missed(), elapsed };
+        let account = CountAccount { counters: snapshot.counters, missed: probe.missed(), elapsed };
         eprintln!("dropwatch: {account}");
     }
     Ok(())

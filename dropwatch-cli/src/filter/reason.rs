@@ -125,6 +125,17 @@ fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
+/// Whether a reason passes, by the patterns alone.
+pub fn pass(patterns: &[ReasonPattern], reason: &Reason, reasons: &Reasons) -> bool {
+    let any = |exclude| {
+        let mut those = patterns.iter().filter(move |pattern| pattern.exclude == exclude);
+        let is_empty = those.clone().next().is_none();
+        (is_empty, those.any(|pattern| pattern.matches(reason, reasons)))
+    };
+    let ((all, included), (_, excluded)) = (any(false), any(true));
+    (all || included) && !excluded
+}
+
 /// The filter for these patterns on this kernel; none where there are no patterns.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use crate::{
     config::TableConfig,
     counts::{
         key::{By, Key},
+        local::LocalCounts,
         table::{Row, Sort, Table},
     },
     write::{pad_left, pad_right},
@@ -45,6 +46,19 @@ pub fn write(
         lines.push(line(&other, rates, vec![OTHER.into()]));
     }
     write_aligned(&lines, out);
+}
+
+/// Appends the table of drops that were shown one by one. Rates are those from the first to the
+/// last.
+pub fn write_counts(
+    mut counts: LocalCounts,
+    config: &TableConfig,
+    sources: &mut Sources,
+    out: &mut Vec<u8>,
+) {
+    let mut table = Table::new(config.by.clone(), 0);
+    table.feed(&counts.snapshot());
+    write(&table, config, Rates::Mean(counts.seconds()), sources, out);
 }
 
 /// All rows in one.

@@ -9,8 +9,8 @@ use crate::{
     counts::table::Table,
     output::print,
     render::{
-        sources::Sources,
         plain_table::{self, Rates},
+        sources::Sources,
     },
     session::Session,
     write::push,
@@ -57,8 +57,7 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
     let snapshot = counts.read_settled(&probe).await?;
     table.feed(&snapshot);
     if print(&text(&table, config, &mut sources))? {
-        let account =
-            CountAccount { counters: snapshot.counters, missed: probe.missed(), elapsed };
+        let account = CountAccount { counters: snapshot.counters, missed: probe.missed(), elapsed };
         eprintln!("dropwatch: {account}");
     }
     Ok(())
