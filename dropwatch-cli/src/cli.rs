@@ -1,6 +1,6 @@
 //! The command line: clap types only. `config.rs` gives the arguments their meaning.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -16,9 +16,11 @@ Examples:
   sudo dropwatch --reason NO_SOCKET --stack       with the kernel stack of each drop
   sudo dropwatch --l4 tcp --port 443,8000-8100    some packets only
   sudo dropwatch top                              what is dropped most, in a live table
+  sudo dropwatch --fail-on NO_SOCKET -- make test what is dropped while a program runs
   dropwatch list-reasons                          the drop reasons of this kernel
 
-Exit status: 0 when all went well, 1 when something failed, 2 for a usage error";
+Exit status: 0 when all went well, 1 when something failed, 2 for a usage error, 3 when --fail-on
+happened; with a COMMAND its own status, unless that is 0";
 
 /// Tells why the Linux kernel is dropping packets: who, why, what and where, as it happens
 #[derive(Debug, Parser)]
@@ -115,6 +117,19 @@ pub struct TraceArgs {
     #[arg(long, value_name = "FILE.pcapng", conflicts_with = "summary")]
     pub write: Option<PathBuf>,
 
+    /// Write the drops to a file in place of standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with = "summary")]
+    pub output: Option<PathBuf>,
+
+    /// End with status 3 if this happens, or more than N times; the reason is as for --reason
+    #[arg(long, value_name = "REASON[:N]", action = ArgAction::Append, conflicts_with = "without_reasons")]
+    pub fail_on: Vec<String>,
+
+    /// Leave out of the table, and of --fail-on, what this recording has as well: so many drops
+    /// for the same reason in the same function
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
     /// Show no drops but count them in the kernel, which costs the least, and print a table at the
     /// end
     #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json"])]
@@ -132,6 +147,10 @@ pub struct TraceArgs {
     /// Which drops to stream. Last, since what comes after is listed under the same heading.
     #[command(flatten)]
     pub filters: FilterArgs,
+
+    /// Run this program, and trace until it ends; its status is passed on
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["duration", "count"])]
+    pub command: Vec<OsString>,
 }
 
 /// How a table counts.

@@ -1,7 +1,9 @@
 //! Arguments that have been checked: what they mean, independent of the kernel.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsString,
+    fmt,
     io::{IsTerminal, stdout},
     path::PathBuf,
     time::Duration,
@@ -13,6 +15,7 @@ use jiff::SignedDuration;
 use crate::{
     cli::{ColorMode, StackMode, TableArgs, TopArgs, TraceArgs},
     counts::{key::By, local::LocalCounts, table::Sort},
+    fail_on::FailOn,
     filter::Patterns,
     kernel::Without,
     render::fields::Field,
@@ -52,6 +55,16 @@ pub struct Config {
     pub flamegraph: Option<PathBuf>,
     /// Where to write the packets.
     pub capture: Option<PathBuf>,
+    /// Whether to show no drops, since others make use of them.
+    pub silent: bool,
+    /// Where to write the drops; to standard output where there is none.
+    pub output: Option<PathBuf>,
+    /// What must not happen.
+    pub fail_on: Vec<FailOn>,
+    /// The recording of what is usual.
+    pub baseline: Option<PathBuf>,
+    /// The program to run meanwhile, and its arguments.
+    pub command: Vec<OsString>,
     /// Whether to show diagnostics.
     pub verbose: bool,
     /// Whether drops are counted in the kernel and not streamed.
@@ -120,16 +133,18 @@ impl Config {
     /// # Errors
     /// A [`UsageError`] that names the argument.
     pub fn new(args: &TraceArgs) -> Result<Self> {
+        let has_command = !args.command.is_empty();
+        let exports = args.write.is_some() || args.flamegraph.is_some();
+        if has_command && args.output.is_none() {
+            check_output_of_command(args)?;
+        }
+        let counts = args.summary || has_command && args.output.is_none() && !exports;
         let config = Self {
             filters: Patterns::parse(&args.filters)?,
             stack: args.stack,
             count: args.count,
             duration: args.duration.as_deref().map(duration_of_run).transpose()?,
-            buffer_size: if args.summary {
-                MIN_BUFFER_SIZE
-            } else {
-                buffer_size(&args.buffer_size)?
-            },
+            buffer_size: if counts { MIN_BUFFER_SIZE } else { buffer_size(&args.buffer_size)? },
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
             columns: match &args.fields {
@@ -141,8 +156,13 @@ impl Config {
             folded: args.folded,
             flamegraph: args.flamegraph.clone(),
             capture: args.write.clone(),
+            silent: has_command && args.output.is_none(),
+            output: args.output.clone(),
+            fail_on: args.fail_on.iter().map(|text| FailOn::parse(text)).collect::<Result<_>>()?,
+            baseline: args.baseline.clone(),
+            command: args.command.clone(),
             verbose: args.verbose,
-            counts: args.summary,
+            counts,
             samples: false,
             table: TableConfig::new(&args.table)?,
             top: None,
@@ -177,6 +197,11 @@ impl Config {
             folded: false,
             flamegraph: None,
             capture: None,
+            silent: false,
+            output: None,
+            fail_on: Vec::new(),
+            baseline: None,
+            command: Vec::new(),
             verbose: args.verbose,
             counts: true,
             samples: !top.batch,
@@ -226,6 +251,24 @@ impl Config {
             || self.samples
             || self.columns.iter().any(of_processes)
             || self.table.by.iter().any(of_table)
+    }
+}
+
+/// Makes sure that nothing is asked for that would be printed among what a program prints.
+fn check_output_of_command(args: &TraceArgs) -> Result<()> {
+    let asked = [
+        ("--json", args.json),
+        ("--fields", args.fields.is_some()),
+        ("--verbose-packet", args.verbose_packet),
+        ("--folded", args.folded),
+        ("--stack", args.stack.is_some() && args.write.is_none()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((flag, _)) => Err(UsageError(format!(
+            "{flag} would print drops among what the COMMAND prints: name a file for them with --output"
+        ))
+        .into()),
     }
 }
 

@@ -55,6 +55,11 @@ impl ReasonPattern {
         self.matcher.matches(reason, reasons)
     }
 
+    /// Whether it is this number, whatever that is called.
+    pub fn is_raw(&self, raw: u32) -> bool {
+        self.matcher == Matcher::Raw(raw)
+    }
+
     /// The same for a plain word that may stand anywhere in the name.
     pub fn anywhere(self) -> Self {
         let matcher = match self.matcher {

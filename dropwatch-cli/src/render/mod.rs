@@ -17,7 +17,7 @@ use text::{Text, TextConfig};
 
 /// The format that the user wants.
 pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
-    if config.folded {
+    if config.folded || config.silent {
         return Box::new(silent::Silent(sources));
     }
     if config.json {

@@ -4,8 +4,8 @@ use super::{sources::Sources, table::write_part};
 use crate::{
     config::TableConfig,
     counts::{
+        Snapshot,
         key::{By, Key},
-        local::LocalCounts,
         table::{Row, Sort, Table},
     },
     write::{pad_left, pad_right},
@@ -48,17 +48,18 @@ pub fn write(
     write_aligned(&lines, out);
 }
 
-/// Appends the table of drops that were shown one by one. Rates are those from the first to the
+/// Appends the table of drops that were shown one by one, in so many seconds from the first to the
 /// last.
-pub fn write_counts(
-    mut counts: LocalCounts,
+pub fn write_snapshot(
+    snapshot: &Snapshot,
+    seconds: f64,
     config: &TableConfig,
     sources: &mut Sources,
     out: &mut Vec<u8>,
 ) {
     let mut table = Table::new(config.by.clone(), 0);
-    table.feed(&counts.snapshot());
-    write(&table, config, Rates::Mean(counts.seconds()), sources, out);
+    table.feed(snapshot);
+    write(&table, config, Rates::Mean(seconds), sources, out);
 }
 
 /// All rows in one.

@@ -12,14 +12,10 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli::ReportArgs,
-    clock::Clock,
     export::Exports,
     filter::Patterns,
-    kernel::reasons::Reasons,
     recording::{self, Item, Recording},
     render::sources::Sources,
-    symbols::Symbols,
-    world::World,
 };
 use shown::Shown;
 
@@ -40,7 +36,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     }
     let mut report = Report {
         patterns,
-        shown: Shown::new(args, nothing_known())?,
+        shown: Shown::new(args, Sources::of_recording())?,
         exports: Exports::new(args.write.as_deref(), args.flamegraph.as_deref(), args.folded)?,
         out: Vec::new(),
         counts: Counts::default(),
@@ -140,16 +136,6 @@ fn print(out: &mut Vec<u8>) -> Result<()> {
     stdout().lock().write_all(out).context("cannot write to standard output")?;
     out.clear();
     Ok(())
-}
-
-/// Sources that know only what a recording teaches them.
-fn nothing_known() -> Sources {
-    Sources {
-        reasons: Reasons::default(),
-        symbols: Symbols::none(),
-        clock: Clock::of_unix_time(),
-        world: World::nothing(),
-    }
 }
 
 /// Fails where something would be written into the recording that it is made of.

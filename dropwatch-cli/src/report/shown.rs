@@ -86,8 +86,9 @@ impl Shown {
     pub fn finish(self, exports: &Exports, out: &mut Vec<u8>) {
         match self {
             Self::Drops(_) => {}
-            Self::Table(counts, config, mut sources) => {
-                plain_table::write_counts(counts, &config, &mut sources, out);
+            Self::Table(mut counts, config, mut sources) => {
+                let (snapshot, seconds) = (counts.snapshot(), counts.seconds());
+                plain_table::write_snapshot(&snapshot, seconds, &config, &mut sources, out);
             }
             Self::Stacks(_) => out.extend(exports.folded()),
         }
