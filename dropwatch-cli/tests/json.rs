@@ -1,6 +1,6 @@
 //! JSON: what its schema promises holds for drops of all kinds.
 
-#[path = "support/packets.rs"]
+#[path = "support/packets/mod.rs"]
 #[expect(dead_code, reason = "what is written of them is tested elsewhere")]
 mod packets;
 #[expect(dead_code, reason = "modules of the kernel are tested elsewhere")]

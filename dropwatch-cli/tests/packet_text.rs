@@ -1,6 +1,6 @@
 //! What is written of packets is what tcpdump writes of them.
 
-#[path = "support/packets.rs"]
+#[path = "support/packets/mod.rs"]
 mod packets;
 
 use std::process::Command;

@@ -2,7 +2,7 @@
 
 use crate::vm::TIMEOUT;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// The developer's commands of dropwatch
 #[derive(Parser, Debug)]
@@ -95,6 +95,17 @@ pub struct BenchArgs {
     /// magnitude
     #[arg(long)]
     pub quick: bool,
+    /// Instead: how what dropwatch costs grows with the number of different flows, namespaces,
+    /// stacks and kinds of drops
+    #[arg(long, conflicts_with = "json")]
+    pub growth: bool,
+    /// Instead: flood dropwatch for this time in each way to trace, and see whether its memory
+    /// grows and its account is exact; 90s, 5m, 1h
+    #[arg(
+        long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1m",
+        value_parser = duration, conflicts_with_all = ["growth", "json", "rounds"]
+    )]
+    pub long: Option<Duration>,
     /// Fail when dropwatch costs more than it may, or that cannot be told
     #[arg(long)]
     pub check: bool,
@@ -112,9 +123,26 @@ impl BenchArgs {
         self.rounds.map_or(if self.quick { 3 } else { 10 }, NonZeroUsize::get)
     }
 
+    /// How many rounds there are to be of what grows.
+    pub fn growth_rounds(&self) -> usize {
+        self.rounds.map_or(if self.quick { 1 } else { 3 }, NonZeroUsize::get)
+    }
+
     /// How many packets are to be dropped in each way.
     pub fn packets(&self) -> u64 {
         if self.quick { 20_000 } else { 100_000 }
+    }
+}
+
+/// A number with its unit: s, m or h.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = [("s", 1), ("m", 60), ("h", 3600)].into_iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(seconds)
+    });
+    match seconds {
+        None | Some(0) => Err("it is no time; write 90s, 5m or 1h".to_owned()),
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
     }
 }
 
@@ -178,6 +206,25 @@ mod tests {
         assert_eq!(parse("xtask bench --quick"), Some((3, 20_000)));
         assert_eq!(parse("xtask bench --quick --rounds 1"), Some((1, 20_000)));
         assert_eq!(parse("xtask bench --rounds 0"), None);
+    }
+
+    #[test]
+    fn a_long_benchmark_takes_a_time() {
+        let parse = |line: &str| match Cli::try_parse_from(line.split(' ')).ok()?.command {
+            Command::Bench(args) => args.long.map(|long| long.as_secs()),
+            _ => None,
+        };
+        for (line, expected) in [
+            ("xtask bench", None),
+            ("xtask bench --long", Some(60)),
+            ("xtask bench --long 90s --check", Some(90)),
+            ("xtask bench --long 1h", Some(3600)),
+            ("xtask bench --long 0m", None),
+            ("xtask bench --long 10", None),
+            ("xtask bench --long 1h --growth", None),
+        ] {
+            assert_eq!(parse(line), expected, "{line}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod builder;
 #[path = "../../tests/support/kernels.rs"]
 mod kernels;
-#[path = "../../tests/support/packets.rs"]
+#[path = "../../tests/support/packets/mod.rs"]
 #[expect(dead_code, reason = "what is written of them is tested elsewhere")]
 mod packets;
 pub mod seeds;

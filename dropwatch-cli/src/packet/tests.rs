@@ -5,11 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::*;
 
 mod hostile;
-#[path = "../../tests/support/packets.rs"]
+#[path = "../../tests/support/packets/mod.rs"]
 #[expect(dead_code, reason = "what tcpdump says is compared elsewhere")]
 mod packets;
 
-use packets::{A_MAC, A4, A6, B_MAC, B4, B6, Sample};
+use packets::{
+    Sample,
+    build::{self, A_MAC, A4, A6, B_MAC, B4, B6},
+};
 
 fn snapshot(sample: &Sample) -> Snapshot<'_> {
     Snapshot {
@@ -226,11 +229,11 @@ fn fields_of_tunnels() {
 
 #[test]
 fn tunnels_are_looked_into_one_level_deep() {
-    let deep = (0..1_000).fold(packets::udp(5, 9, &[]), |inner, _| {
-        if inner.len() > 60_000 { inner } else { packets::ipv4(4, &inner) }
+    let deep = (0..1_000).fold(build::udp(5, 9, &[]), |inner, _| {
+        if inner.len() > 60_000 { inner } else { build::ipv4(4, &inner) }
     });
     let packet = Packet::parse(&Snapshot {
-        bytes: &packets::ipv4(4, &deep),
+        bytes: &build::ipv4(4, &deep),
         mac: None,
         network: Some(0),
         transport: None,

@@ -1,12 +1,15 @@
 //! A tool that runs: what it uses, and its end.
 
-use super::{interrupt, programs::Programs};
+use super::{
+    interrupt,
+    programs::{self, Programs},
+};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     ffi::OsString,
     fs::{self, File},
     io::{Read as _, Seek as _},
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     os::unix::{
         fs::OpenOptionsExt as _,
         process::{CommandExt as _, ExitStatusExt as _},
@@ -18,9 +21,11 @@ use std::{
 
 /// How long a tool may take to write what it has after its end was asked for.
 const LIMIT: Duration = Duration::from_secs(120);
-/// A tool that has used no processor for so long is waiting for drops.
+/// A tool that has used hardly any processor time for so long is waiting for drops.
 const QUIET: Duration = Duration::from_millis(200);
-/// A tool that uses no processor for so long, after its end was asked for, has not heard it.
+/// So much it may use meanwhile, in seconds: for looking around.
+const RESTING: f64 = 0.004;
+/// A tool that uses hardly any for so long, after its end was asked for, has not heard it.
 const DEAF: Duration = Duration::from_secs(2);
 /// A tool that never rests is measured nevertheless.
 const RESTLESS: Duration = Duration::from_secs(30);
@@ -29,7 +34,6 @@ const RESTLESS: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Child {
     pid: libc::pid_t,
-    stdout: File,
     stderr: File,
     ended: bool,
 }
@@ -37,8 +41,6 @@ pub struct Child {
 /// What a tool left behind.
 #[derive(Debug)]
 pub struct Left {
-    /// What it wrote to standard output, from the begin.
-    pub stdout: File,
     /// What it wrote to standard error.
     pub stderr: String,
     /// Processor seconds of it and its children, user and system.
@@ -46,13 +48,13 @@ pub struct Left {
 }
 
 impl Child {
-    /// Starts a program. It writes to files that have no names, so nothing stays of them.
-    pub fn start(line: &[OsString]) -> Result<Self> {
+    /// Starts a program that writes to this.
+    pub fn start(line: &[OsString], stdout: impl Into<Stdio>) -> Result<Self> {
         let (program, args) = line.split_first().context("an empty command")?;
-        let (stdout, stderr) = (nameless()?, nameless()?);
+        let stderr = nameless()?;
         let mut command = Command::new(program);
         command.args(args).env("LC_ALL", "C").env_remove("NO_COLOR");
-        command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr.try_clone()?);
         // Ctrl-C is for us, who then end it.
         command.process_group(0);
         // SAFETY: prctl may be called between fork and exec, and these arguments are integers.
@@ -65,12 +67,17 @@ impl Child {
         }
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let pid = child.id().try_into().context("a process id")?;
-        Ok(Self { pid, stdout, stderr, ended: false })
+        Ok(Self { pid, stderr, ended: false })
     }
 
     /// The BPF programs that it has.
     pub fn programs(&self) -> Result<Programs> {
         Programs::of_process(&self.pid.to_string())
+    }
+
+    /// Whether it has attached a BPF program to anything.
+    pub fn is_attached(&self) -> Result<bool> {
+        programs::is_attached(self.pid.try_into()?)
     }
 
     /// Whether a child of its own has become this program.
@@ -95,23 +102,34 @@ impl Child {
     /// Waits until it has done all that there is to do, and gives the processor seconds used.
     pub fn wait_until_quiet(&mut self) -> Result<f64> {
         let begin = Instant::now();
-        let (mut cpu, mut since) = (self.cpu()?, begin);
-        while since.elapsed() < QUIET && begin.elapsed() < RESTLESS {
-            interrupt::pause(Duration::from_millis(10))?;
-            self.check()?;
-            let now = self.cpu()?;
-            if now > cpu {
-                (cpu, since) = (now, Instant::now());
+        let mut cpu = self.cpu()?;
+        loop {
+            let since = Instant::now();
+            while since.elapsed() < QUIET {
+                interrupt::pause(Duration::from_millis(10))?;
+                self.check()?;
+            }
+            let before = mem::replace(&mut cpu, self.cpu()?);
+            if cpu - before < RESTING || begin.elapsed() > RESTLESS {
+                return Ok(cpu);
             }
         }
-        Ok(cpu)
     }
 
     /// The most memory that it has had, in KiB.
     pub fn peak_memory(&self) -> Result<u64> {
+        self.memory("VmHWM")
+    }
+
+    /// The memory that it has, in KiB.
+    pub fn present_memory(&self) -> Result<u64> {
+        self.memory("VmRSS")
+    }
+
+    fn memory(&self, field: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.pid);
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        peak_memory(&status).with_context(|| format!("{path} has no VmHWM"))
+        memory(&status, field).with_context(|| format!("{path} has no {field}"))
     }
 
     /// Presses Ctrl-C on it, and waits for its end.
@@ -128,7 +146,7 @@ impl Child {
             // What works is writing what it has. What does not has overheard it: bpftrace notices
             // signals only while it waits for events.
             match self.cpu() {
-                Ok(now) if now > cpu => (cpu, since) = (now, Instant::now()),
+                Ok(now) if now > cpu + RESTING => (cpu, since) = (now, Instant::now()),
                 _ if since.elapsed() > DEAF => {
                     self.signal(libc::SIGINT);
                     since = Instant::now();
@@ -141,18 +159,19 @@ impl Child {
         let good =
             status.success() || matches!(status.signal(), Some(libc::SIGINT | libc::SIGTERM));
         ensure!(good, "it ended with {status}: {}", stderr.trim());
-        let mut stdout = self.stdout.try_clone()?;
-        stdout.rewind()?;
-        Ok(Left { stdout, stderr, cpu })
+        Ok(Left { stderr, cpu })
     }
 
-    fn cpu(&self) -> Result<f64> {
-        let path = format!("/proc/{}/stat", self.pid);
-        let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let ticks = cpu_ticks(&stat).with_context(|| format!("cannot understand {path}"))?;
-        // SAFETY: the call takes an integer.
-        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-        Ok(ticks as f64 / per_second as f64)
+    /// The processor time that it has used, user and system, in seconds.
+    pub fn cpu(&self) -> Result<f64> {
+        let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+        // SAFETY: both calls write to what outlives them.
+        let failed = unsafe {
+            libc::clock_getcpuclockid(self.pid, &raw mut clock) != 0
+                || libc::clock_gettime(clock, &raw mut time) != 0
+        };
+        ensure!(!failed, "cannot read the processor time of process {}", self.pid);
+        Ok(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
     }
 
     fn signal(&self, signal: libc::c_int) {
@@ -194,8 +213,8 @@ impl Drop for Child {
     }
 }
 
-/// A file without a name, on a disk: JSON of a long flood is large.
-fn nameless() -> Result<File> {
+/// A file without a name, so nothing stays of it. It is on a disk: JSON of a long flood is large.
+pub fn nameless() -> Result<File> {
     let folder = Path::new("/var/tmp");
     File::options()
         .read(true)
@@ -212,18 +231,10 @@ fn text_of(file: &mut File) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// User and system time, from `/proc/PID/stat`.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    // The name may hold anything, so count from behind it.
-    let (_, behind) = stat.rsplit_once(')')?;
-    let mut fields = behind.split_whitespace().skip(11);
-    let mut next = || fields.next()?.parse::<u64>().ok();
-    Some(next()? + next()?)
-}
-
-/// `VmHWM` in KiB, from `/proc/PID/status`.
-fn peak_memory(status: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// A field of `/proc/PID/status` that is in KiB.
+fn memory(status: &str, field: &str) -> Option<u64> {
+    let mut fields = status.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(name, _)| *name == field)?;
     value.trim().strip_suffix(" kB")?.parse().ok()
 }
 
@@ -232,17 +243,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_used_is_found_behind_any_name() {
-        let stat = "17207 (a) b (c)) S 1 17207 17207 0 -1 4194304 921 0 0 0 120 34 0 0 20 0 3 0";
-        assert_eq!(cpu_ticks(stat), Some(154));
-        assert_eq!(cpu_ticks("17207 (a) S 1"), None);
-        assert_eq!(cpu_ticks(""), None);
-    }
-
-    #[test]
     fn the_peak_is_not_the_present() {
         let status = "Name:\tdropwatch\nVmPeak:\t  90000 kB\nVmHWM:\t   12345 kB\nVmRSS:\t 9 kB\n";
-        assert_eq!(peak_memory(status), Some(12_345));
-        assert_eq!(peak_memory("Name:\tkthreadd\n"), None);
+        assert_eq!(memory(status, "VmHWM"), Some(12_345));
+        assert_eq!(memory(status, "VmRSS"), Some(9));
+        assert_eq!(memory("Name:\tkthreadd\n", "VmHWM"), None);
     }
 }

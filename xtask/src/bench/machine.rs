@@ -1,6 +1,6 @@
 //! What was measured on, and with what.
 
-use super::tools::Programs;
+use super::tools::Tools;
 use crate::process;
 use anyhow::{Context as _, Result};
 use std::{fmt, fs, path::Path, process::Command, thread};
@@ -25,10 +25,10 @@ pub struct Machine {
 
 impl Machine {
     /// This one.
-    pub fn this(programs: &Programs, method: String) -> Result<Self> {
+    pub fn this(tools: &Tools, method: String) -> Result<Self> {
         let read = |path: &str| fs::read_to_string(path).with_context(|| format!("no {path}"));
-        let mut versions = vec![version(&programs.dropwatch)?];
-        for program in [&programs.bpftrace, &programs.perf].into_iter().flatten() {
+        let mut versions = vec![version(&tools.dropwatch)?];
+        for program in [&tools.bpftrace, &tools.perf].into_iter().flatten() {
             versions.push(version(program)?);
         }
         Ok(Self {

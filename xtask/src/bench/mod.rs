@@ -1,18 +1,20 @@
 //! `cargo xtask bench`: what dropwatch and other tools cost, measured side by side on the same
-//! drops of a real kernel.
+//! drops of a real kernel; how that grows; and whether it lasts.
 
 pub mod arena;
+pub mod attach;
 pub mod bpf;
 pub mod child;
+pub mod compare;
+pub mod growth;
 pub mod interrupt;
-pub mod limits;
+pub mod long;
 pub mod machine;
-pub mod measure;
+pub mod markdown;
+pub mod namespace;
 pub mod programs;
-pub mod raw;
 pub mod said;
-pub mod summary;
-pub mod table;
+pub mod send;
 pub mod tools;
 pub mod tracefs;
 
@@ -22,18 +24,13 @@ use crate::{
     project::Project,
 };
 use anyhow::{Context as _, Result};
-use arena::Arena;
-use bpf::Stats;
-use machine::Machine;
-use measure::{Bench, Measurement};
 use std::{
-    env, fs,
+    env,
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
 };
-use table::Report;
-use tools::{Programs, TOOLS, Tool};
+use tools::Tools;
 
 /// Measures, and prints the result.
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
@@ -50,54 +47,17 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     if !is_root() {
         return again_as_root(&dropwatch);
     }
-    let programs =
-        Programs { dropwatch, bpftrace: find_program("bpftrace"), perf: find_program("perf") };
+    let tools = Tools { dropwatch, bpftrace: find_program("bpftrace"), perf: find_program("perf") };
     interrupt::notice()?;
     tracefs::provide()?;
-    let arena = Arena::new()?;
-    let (tools, missing): (Vec<_>, Vec<_>) =
-        TOOLS.into_iter().partition(|tool| programs.has(tool.kind));
-    let mut notes = arena.notes.clone();
-    notes.extend(missing.iter().map(|tool| format!("{}, which is not installed", tool.name)));
-
-    let folder = Folder::new()?;
-    let (rounds, packets) = (args.rounds(), args.packets());
-    let floods: Vec<_> = arena.floods.iter().map(|flood| flood.name).collect();
-    let method = format!(
-        "medians of {rounds} rounds, each with {packets} packets for every way to drop them: {}",
-        floods.join(", ")
-    );
-    let machine = Machine::this(&programs, method)?;
-    let bench = Bench { arena: &arena, programs: &programs, folder: &folder.0, packets };
-    let rounds = measure(&bench, &tools, rounds)?;
-
-    if let Some(path) = &args.json {
-        raw::write(path, &machine, &rounds)?;
-    }
-    let summaries = summary::summarize(&rounds);
-    let outcomes = limits::compare(&summaries);
-    let report =
-        Report { machine: &machine, notes: &notes, summaries: &summaries, outcomes: &outcomes };
-    print!("{report}");
-    let failed = outcomes.iter().any(limits::Outcome::fails);
-    Ok(if args.check && failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Measures all tools in each round, so that they share the machine's moods. Each round begins
-/// with another one, so that none always follows the same.
-fn measure(bench: &Bench<'_>, tools: &[Tool], rounds: usize) -> Result<Vec<Vec<Measurement>>> {
-    let _stats = Stats::enable()?;
-    let mut measured = Vec::new();
-    for round in 0..rounds {
-        let (later, first) = tools.split_at(round % tools.len());
-        let mut measurements = Vec::new();
-        for &tool in first.iter().chain(later) {
-            eprintln!("round {} of {rounds}: {}", round + 1, tool.name);
-            measurements.push(bench.measure(tool)?);
-        }
-        measured.push(measurements);
-    }
-    Ok(measured)
+    let passed = if let Some(duration) = args.long {
+        long::run(args, &tools, duration)?
+    } else if args.growth {
+        growth::run(args, &tools)?
+    } else {
+        compare::run(args, &tools)?
+    };
+    Ok(if args.check && !passed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Becomes the same command as root, which builds nothing, for then root would own it.
@@ -111,23 +71,4 @@ fn again_as_root(dropwatch: &Path) -> Result<ExitCode> {
     }
     let error = sudo.exec();
     Err(error).with_context(|| cannot_start(&sudo))
-}
-
-/// A folder that is gone with this.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let path = Path::new("/var/tmp").join(format!("dropwatch-bench-{}", std::process::id()));
-        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {error}", self.0.display());
-        }
-    }
 }

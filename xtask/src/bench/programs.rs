@@ -3,6 +3,7 @@
 //! `/proc/PID/fdinfo` has the numbers that `bpftool prog show` prints, and reading it runs no BPF
 //! program, as bpftool does to find the process of each.
 
+use super::bpf;
 use anyhow::{Context as _, Result};
 use std::{collections::BTreeMap, fs, io::ErrorKind};
 
@@ -65,6 +66,21 @@ impl Programs {
             Work { run_ns: sum.run_ns + one.run_ns, ..most }
         })
     }
+}
+
+/// Whether a process has attached a program to anything: by a link, or to an event of perf.
+pub fn is_attached(pid: u32) -> Result<bool> {
+    let folder = format!("/proc/{pid}/fdinfo");
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
+        let entry = entry?;
+        let fd = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        // A file may have been closed meanwhile.
+        let is_link = fs::read_to_string(entry.path()).is_ok_and(|info| info.contains("link_id:"));
+        if is_link || fd.is_some_and(|fd| bpf::has_program(pid, fd)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Reads the `fdinfo` of one file; none if it is no BPF program.

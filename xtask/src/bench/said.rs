@@ -17,7 +17,13 @@ pub struct Said {
 pub fn dropwatch(stderr: &str) -> Option<Said> {
     let account = stderr.lines().rfind(|line| line.starts_with("dropwatch: seen "))?;
     let number = |label| number_after(account, label);
-    Some(Said { seen: number("seen ")?, shown: number(" shown ")?, lost: number(" lost ")? })
+    let seen = number("seen ")?;
+    // Where drops are counted, none is shown or lost. Others are those beyond the table's size.
+    if let Some(counted) = number(" counted ") {
+        let other = number_before(account, " counted as other").unwrap_or(0);
+        return Some(Said { seen, shown: counted + other, lost: 0 });
+    }
+    Some(Said { seen, shown: number(" shown ")?, lost: number(" lost ")? })
 }
 
 /// Reads one line a drop, as bpftrace's `printf` writes them.
@@ -89,6 +95,11 @@ fn number_after(text: &str, label: &str) -> Option<u64> {
     rest[..digits].parse().ok()
 }
 
+fn number_before(text: &str, label: &str) -> Option<u64> {
+    let (before, _) = text.split_once(label)?;
+    before.rsplit(' ').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +109,11 @@ mod tests {
         let stderr = "dropwatch: 7 drops lost, the buffer was full: narrow down\n\
             dropwatch: seen 9, matched 8, shown 4, lost 1, in 2.958 s; 3 not shown (in the buffer)\n";
         assert_eq!(dropwatch(stderr), Some(Said { seen: 9, shown: 4, lost: 1 }));
+        let stderr = "dropwatch: seen 9, matched 8, counted 5, in 2.958 s; 3 counted as other (the table is full)\n";
+        assert_eq!(dropwatch(stderr), Some(Said { seen: 9, shown: 8, lost: 0 }));
+        let stderr =
+            "dropwatch: seen 9, matched 8, counted 8, in 2.958 s; 1 missed (while counting)\n";
+        assert_eq!(dropwatch(stderr), Some(Said { seen: 9, shown: 8, lost: 0 }));
         assert_eq!(dropwatch("dropwatch: 7 drops lost\n"), None);
         assert_eq!(dropwatch("dropwatch: seen many, shown 4, lost 1\n"), None);
     }

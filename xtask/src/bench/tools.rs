@@ -56,6 +56,10 @@ pub const VERBOSE: &str = "dropwatch --verbose-packet";
 pub const JSON: &str = "dropwatch --json";
 /// [`Tool::name`] of dropwatch with stacks.
 pub const STACK: &str = "dropwatch --stack";
+/// [`Tool::name`] of dropwatch that counts in the kernel, and prints the counts each second.
+pub const TOP: &str = "dropwatch top --batch";
+/// [`Tool::name`] of dropwatch that counts in the kernel, and prints the counts in the end.
+pub const SUMMARY: &str = "dropwatch --summary";
 /// [`Tool::name`] of dropwatch that filters all drops out.
 pub const FILTERED: &str = "dropwatch --reason (no drop's)";
 /// [`Tool::name`] of bpftrace with a line a drop.
@@ -68,13 +72,15 @@ pub const COUNT: &str = "bpftrace count()";
 pub const PERF: &str = "perf record";
 
 /// All of them.
-pub const TOOLS: [Tool; 11] = [
+pub const TOOLS: [Tool; 13] = [
     Tool { name: UNTRACED, kind: Kind::Untraced, shows: Shows::None },
     Tool { name: FLOOR, kind: Kind::Floor, shows: Shows::None },
     Tool { name: TEXT, kind: Kind::Dropwatch(&[]), shows: Shows::Each },
     Tool { name: VERBOSE, kind: Kind::Dropwatch(&["--verbose-packet"]), shows: Shows::Each },
     Tool { name: JSON, kind: Kind::Dropwatch(&["--json"]), shows: Shows::Each },
     Tool { name: STACK, kind: Kind::Dropwatch(&["--stack"]), shows: Shows::Each },
+    Tool { name: TOP, kind: Kind::Dropwatch(&["top", "--batch"]), shows: Shows::Counts },
+    Tool { name: SUMMARY, kind: Kind::Dropwatch(&["--summary"]), shows: Shows::Counts },
     // All kernels that have reasons have this one, and loopback makes no checksum wrong.
     Tool { name: FILTERED, kind: Kind::Dropwatch(&["--reason", "UDP_CSUM"]), shows: Shows::None },
     Tool {
@@ -93,7 +99,7 @@ pub const TOOLS: [Tool; 11] = [
 
 /// Where the programs are; bpftrace and perf may be missing.
 #[derive(Clone, Debug)]
-pub struct Programs {
+pub struct Tools {
     /// Dropwatch.
     pub dropwatch: PathBuf,
     /// Bpftrace.
@@ -102,7 +108,7 @@ pub struct Programs {
     pub perf: Option<PathBuf>,
 }
 
-impl Programs {
+impl Tools {
     /// The command line of a tool that is a program; none where it is missing. Perf writes its
     /// data to a file in this folder.
     pub fn command(&self, kind: Kind, folder: &Path) -> Option<Vec<OsString>> {

@@ -50,29 +50,22 @@ impl Outcome {
         if !complete {
             failures.push(trouble(stop, log));
         }
-        Self {
-            kernel,
-            release: String::new(),
-            tally,
-            skipped,
-            again,
-            failures,
-            took: Duration::ZERO,
-        }
+        Self { skipped, again, ..Self::new(kernel, tally, failures) }
     }
 
     /// A kernel that could not even be started.
     pub fn failure(kernel: Kernel, message: String) -> Self {
-        let tally = Tally { failed: 1, ..Tally::default() };
-        let failures = vec![message];
-        let skipped = BTreeMap::new();
-        let again = Vec::new();
+        Self::new(kernel, Tally { failed: 1, ..Tally::default() }, vec![message])
+    }
+
+    /// With nothing to tell beside these.
+    fn new(kernel: Kernel, tally: Tally, failures: Vec<String>) -> Self {
         Self {
             kernel,
             release: String::new(),
             tally,
-            skipped,
-            again,
+            skipped: BTreeMap::new(),
+            again: Vec::new(),
             failures,
             took: Duration::ZERO,
         }

@@ -19,6 +19,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("modprobe", "kmod"),
     ("mount", "mount"),
     ("nft", "nftables"),
+    ("nstat", "iproute2"),
     ("prlimit", "util-linux"),
     ("rmmod", "kmod"),
     ("setpriv", "util-linux"),

@@ -1,4 +1,4 @@
-//! Packets that are cut anywhere or damaged, and offsets of all kinds; and how long it takes.
+//! Packets that are cut anywhere or damaged, and offsets of all kinds.
 
 use super::*;
 
@@ -287,40 +287,5 @@ fn random_bytes_and_damaged_packets_do_no_harm() {
         snapshot.vlan = random.pick(&[None, Some((0x8100, 0xffff)), Some((1, 1))]);
         let packet = Packet::parse(&Snapshot { bytes: &bytes, ..snapshot });
         assert_writable(&packet);
-    }
-}
-
-/// `cargo test --release -p dropwatch-cli packet -- --ignored --nocapture`
-#[test]
-#[ignore = "measures"]
-fn time_per_packet() {
-    const ROUNDS: u32 = 2_000_000;
-    println!("{} bytes", size_of::<Packet>());
-    for sample in packets::samples() {
-        if !["udp", "tcp", "udp6", "tcp6", "icmp port", "vxlan", "arp request"]
-            .contains(&sample.name)
-        {
-            continue;
-        }
-        let snapshot = snapshot(&sample);
-        let mut out = Vec::new();
-        let mut best = [u128::MAX; 2];
-        for _ in 0..5 {
-            let begin = std::time::Instant::now();
-            for _ in 0..ROUNDS / 5 {
-                std::hint::black_box(Packet::parse(std::hint::black_box(&snapshot)));
-            }
-            best[0] = best[0].min(begin.elapsed().as_nanos());
-            let packet = Packet::parse(&snapshot);
-            let begin = std::time::Instant::now();
-            for _ in 0..ROUNDS / 5 {
-                out.clear();
-                std::hint::black_box(&packet).write_summary(&mut out);
-                std::hint::black_box(&out);
-            }
-            best[1] = best[1].min(begin.elapsed().as_nanos());
-        }
-        let [parse, write] = best.map(|time| time as f64 / f64::from(ROUNDS / 5));
-        println!("{}: parse {parse:.1} ns, summary {write:.1} ns", sample.name);
     }
 }

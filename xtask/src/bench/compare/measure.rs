@@ -1,24 +1,21 @@
 //! One measurement of one tool: start it, have packets dropped, end it.
 
-use super::{
-    arena::Arena,
-    bpf::Floor,
-    child::Child,
-    interrupt,
-    programs::{self, Work},
+use crate::bench::{
+    arena::{Arena, CLOSED_PORT},
+    attach::{self, Attaching},
+    bpf::{Floor, Stats},
+    child::{Child, nameless},
+    programs::{Programs, Work},
     said::{self, Said},
-    tools::{Kind, Programs, Shows, Tool},
+    tools::{Kind, Shows, Tool, Tools},
 };
 use anyhow::{Context as _, Result, anyhow, ensure};
 use std::{
     fs,
-    io::BufReader,
+    io::{BufReader, Seek as _},
     path::Path,
     time::{Duration, Instant},
 };
-
-/// How long a tool may take to attach.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// What was measured of a tool.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +24,8 @@ pub struct Measurement {
     pub tool: &'static str,
     /// The floods, in their order.
     pub floods: Vec<FloodMeasured>,
+    /// How fast packets could be sent.
+    pub speed: Speed,
     /// What only a process has.
     pub process: Option<ProcessMeasured>,
 }
@@ -38,16 +37,28 @@ pub struct FloodMeasured {
     pub name: &'static str,
     /// How many packets were sent.
     pub packets: u64,
-    /// How long sending took.
-    pub sending: Duration,
     /// What the tool's BPF programs did; none if it has none.
     pub work: Option<Work>,
+}
+
+/// How long it took to send the same packets to a closed port with the tool and without, while
+/// the kernel timed no program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// How many packets.
+    pub packets: u64,
+    /// Right before the tool was started.
+    pub before: Duration,
+    /// With the tool attached.
+    pub traced: Duration,
+    /// Right after its end.
+    pub after: Duration,
 }
 
 /// What was measured of a tool that is a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProcessMeasured {
-    /// From its start to the first drop that it noticed.
+    /// From its start until it was attached.
     pub attached_after: Duration,
     /// Processor seconds until it was ready for the floods.
     pub start_cpu: f64,
@@ -64,8 +75,8 @@ pub struct ProcessMeasured {
 pub struct Bench<'a> {
     /// Where packets are dropped.
     pub arena: &'a Arena,
-    /// The programs.
-    pub programs: &'a Programs,
+    /// The tools.
+    pub tools: &'a Tools,
     /// A folder for what a tool must write to a file with a name.
     pub folder: &'a Path,
     /// How many packets a flood has.
@@ -79,41 +90,61 @@ impl Bench<'_> {
     }
 
     fn any(&self, tool: Tool) -> Result<Measurement> {
-        match tool.kind {
-            Kind::Untraced => {
-                let floods = self.floods(|| Ok(None))?;
-                Ok(Measurement { tool: tool.name, floods, process: None })
-            }
+        let before = self.flood_untimed()?;
+        let mut measurement = match tool.kind {
+            Kind::Untraced => self.without_process(tool, || Ok(None))?,
             Kind::Floor => {
                 let _floor = Floor::attach()?;
-                let floods = self.floods(|| programs::Programs::of_process("self").map(Some))?;
-                self.check_runs(&floods)?;
-                Ok(Measurement { tool: tool.name, floods, process: None })
+                self.without_process(tool, || Programs::of_process("self").map(Some))?
             }
-            Kind::Dropwatch(_) | Kind::Bpftrace(_) | Kind::Perf => self.process(tool),
-        }
+            Kind::Dropwatch(_) | Kind::Bpftrace(_) | Kind::Perf => self.process(tool)?,
+        };
+        measurement.speed.before = before;
+        measurement.speed.after = self.flood_untimed()?;
+        Ok(measurement)
+    }
+
+    fn without_process(
+        &self,
+        tool: Tool,
+        programs: impl Fn() -> Result<Option<Programs>>,
+    ) -> Result<Measurement> {
+        let stats = Stats::enable()?;
+        let floods = self.floods(programs)?;
+        drop(stats);
+        self.check_runs(&floods)?;
+        let speed = self.speed(self.flood_untimed()?);
+        Ok(Measurement { tool: tool.name, floods, speed, process: None })
     }
 
     fn process(&self, tool: Tool) -> Result<Measurement> {
-        let line = self.programs.command(tool.kind, self.folder).context("it is missing")?;
+        let line = self.tools.command(tool.kind, self.folder).context("it is missing")?;
         let has_programs = tool.kind != Kind::Perf;
+        let mut stdout = nameless()?;
+        let (attaching, stats) = (Attaching::begin(), Stats::enable()?);
         let begin = Instant::now();
-        let mut child = Child::start(&line)?;
-        self.wait_until_attached(&mut child, has_programs)?;
-        let attached_after = begin.elapsed();
+        let mut child = Child::start(&line, stdout.try_clone()?)?;
+        let attached_after = if has_programs {
+            attaching.wait(&mut child, || self.arena.drop_one())?
+        } else {
+            attach::wait_for_command(&mut child, "sleep")?
+        };
+        let attached_after = attached_after - begin;
 
         // What a tool does once, after it has attached, is not what a drop costs.
         let start_cpu = child.wait_until_quiet()?;
         let floods = self.floods(|| has_programs.then(|| child.programs()).transpose())?;
-        if has_programs {
-            self.check_runs(&floods)?;
-        }
+        self.check_runs(&floods)?;
+        child.wait_until_quiet()?;
+        drop(stats);
+        let speed = self.speed(self.flood_untimed()?);
         child.wait_until_quiet()?;
         let peak_kib = child.peak_memory()?;
         let left = child.finish()?;
 
-        let sent = self.packets * floods.len() as u64;
-        let (stdout, stderr) = (BufReader::new(&left.stdout), left.stderr.as_str());
+        let sent = self.packets * (floods.len() as u64 + 1);
+        stdout.rewind()?;
+        let (stdout, stderr) = (BufReader::new(&stdout), left.stderr.as_str());
         let said = match (tool.kind, tool.shows) {
             (Kind::Perf, _) => said::perf(stderr, sent),
             (Kind::Bpftrace(_), Shows::Stacks) => Some(said::bpftrace_stacks(stdout, stderr)?),
@@ -130,49 +161,37 @@ impl Bench<'_> {
         }
         let flood_cpu = (left.cpu - start_cpu).max(0.0);
         let process = ProcessMeasured { attached_after, start_cpu, flood_cpu, peak_kib, said };
-        Ok(Measurement { tool: tool.name, floods, process: Some(process) })
-    }
-
-    /// Drops packets until one is noticed: by the run counter of the tool's program, or, for
-    /// perf, by the command that it starts once it has enabled the event.
-    fn wait_until_attached(&self, child: &mut Child, has_programs: bool) -> Result<()> {
-        let begin = Instant::now();
-        loop {
-            child.check()?;
-            if has_programs {
-                self.arena.drop_one()?;
-                if child.programs()?.have_run() {
-                    return Ok(());
-                }
-            } else if child.has_started("sleep")? {
-                return Ok(());
-            }
-            ensure!(begin.elapsed() < LIMIT, "it has noticed no drop for {LIMIT:?}");
-            interrupt::pause(Duration::from_millis(1))?;
-        }
+        Ok(Measurement { tool: tool.name, floods, speed, process: Some(process) })
     }
 
     fn floods(
         &self,
-        programs: impl Fn() -> Result<Option<programs::Programs>>,
+        programs: impl Fn() -> Result<Option<Programs>>,
     ) -> Result<Vec<FloodMeasured>> {
         let mut floods = Vec::new();
         for &flood in &self.arena.floods {
-            interrupt::check()?;
             let before = programs()?;
-            let sending = self.arena.flood(flood, self.packets)?;
+            self.arena.flood(flood, self.packets)?;
             let after = programs()?;
             let work = before.zip(after).map(|(before, after)| after.since(&before));
-            let (name, packets) = (flood.name, self.packets);
-            floods.push(FloodMeasured { name, packets, sending, work });
+            floods.push(FloodMeasured { name: flood.name, packets: self.packets, work });
         }
         Ok(floods)
+    }
+
+    fn flood_untimed(&self) -> Result<Duration> {
+        self.arena.flood(CLOSED_PORT, self.packets)
+    }
+
+    /// With what was measured without the tool still to come.
+    fn speed(&self, traced: Duration) -> Speed {
+        Speed { packets: self.packets, before: Duration::ZERO, traced, after: Duration::ZERO }
     }
 
     /// Fails unless a program ran for each packet.
     fn check_runs(&self, floods: &[FloodMeasured]) -> Result<()> {
         for flood in floods {
-            let work = flood.work.unwrap_or_default();
+            let Some(work) = flood.work else { continue };
             ensure!(
                 work.runs + work.missed >= flood.packets,
                 "of {} packets of the {} flood, its BPF program has noticed {} (and missed {}): \

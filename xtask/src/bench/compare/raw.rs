@@ -1,9 +1,7 @@
 //! The raw rounds, as JSON.
 
-use super::{
-    machine::Machine,
-    measure::{FloodMeasured, Measurement, ProcessMeasured},
-};
+use super::measure::{FloodMeasured, Measurement, ProcessMeasured};
+use crate::bench::machine::Machine;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -33,6 +31,12 @@ fn measurement(measurement: &Measurement) -> Value {
     json!({
         "tool": measurement.tool,
         "floods": measurement.floods.iter().map(flood).collect::<Vec<_>>(),
+        "sending": {
+            "packets": measurement.speed.packets,
+            "seconds_before": measurement.speed.before.as_secs_f64(),
+            "seconds": measurement.speed.traced.as_secs_f64(),
+            "seconds_after": measurement.speed.after.as_secs_f64(),
+        },
         "process": measurement.process.as_ref().map(process),
     })
 }
@@ -41,7 +45,6 @@ fn flood(flood: &FloodMeasured) -> Value {
     json!({
         "name": flood.name,
         "packets": flood.packets,
-        "sending_seconds": flood.sending.as_secs_f64(),
         "bpf": flood.work.map(|work| json!({
             "run_time_ns": work.run_ns,
             "run_cnt": work.runs,
@@ -65,7 +68,7 @@ fn process(process: &ProcessMeasured) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::programs::Work;
+    use crate::bench::{compare::measure::Speed, programs::Work};
     use std::time::Duration;
 
     #[test]
@@ -78,20 +81,18 @@ mod tests {
             versions: vec!["dropwatch 0.1.0".to_owned()],
             method: "3 rounds".to_owned(),
         };
-        let flood = |work| FloodMeasured {
-            name: "tc",
-            packets: 10,
-            sending: Duration::from_millis(500),
-            work,
-        };
-        let measured = |work| Measurement { tool: "a", floods: vec![flood(work)], process: None };
+        let flood = |work| FloodMeasured { name: "tc", packets: 10, work };
+        let [before, traced, after] = [400, 500, 600].map(Duration::from_millis);
+        let speed = Speed { packets: 10, before, traced, after };
+        let measured =
+            |work| Measurement { tool: "a", floods: vec![flood(work)], speed, process: None };
         let work = Work { run_ns: 900, runs: 11, missed: 0 };
         let value = value(&machine, &[vec![measured(None)], vec![measured(Some(work))]]);
         let rounds = &value["rounds"];
         assert_eq!(rounds.as_array().map(Vec::len), Some(2));
         assert_eq!(rounds[0][0]["process"], Value::Null);
         assert_eq!(rounds[0][0]["floods"][0]["bpf"], Value::Null);
-        assert_eq!(rounds[1][0]["floods"][0]["sending_seconds"], 0.5);
+        assert_eq!(rounds[1][0]["sending"]["seconds"], 0.5);
         assert_eq!(rounds[1][0]["floods"][0]["bpf"]["run_cnt"], 11);
     }
 }
