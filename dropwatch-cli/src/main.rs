@@ -1,9 +1,8 @@
 //! `dropwatch`: tells why the Linux kernel is dropping packets.
 
-use std::{process::ExitCode, thread, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
-use anyhow::{Result, anyhow};
-use aya::EbpfLoader;
+use anyhow::Result;
 use clap::Parser;
 use dropwatch::{
     accounting::Account,
@@ -15,7 +14,7 @@ use dropwatch::{
     list_reasons, memory,
     output::{Ending, Output},
     preflight, privileges,
-    probe::Probe,
+    probe::{self, Probe},
     render::{self, sources::Sources},
     ring::Reader,
     stop::Stop,
@@ -52,9 +51,7 @@ async fn trace(config: &Config) -> Result<()> {
         diagnostics::enable();
     }
     let start = Instant::now();
-    // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
-    // has a use; it does so while we read what we need.
-    let loader = thread::spawn(EbpfLoader::new);
+    let loader = probe::loader();
     let mut kernel = Kernel::resolve(config.without)?;
     debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
     if let Tracepoint::Event { .. } = kernel.tracepoint {
@@ -66,7 +63,6 @@ async fn trace(config: &Config) -> Result<()> {
     let filters = config.filters.resolve(&mut kernel)?;
     preflight::check()?;
 
-    let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
     let mut probe = Probe::load(loader, &kernel, config, &filters)?;
     if config.verbose {
         diagnostics::follow(&mut probe)?;
