@@ -31,7 +31,7 @@ impl Baseline {
         let mut recording = Recording::open(path).with_context(of_path)?;
         let mut sources = Sources::of_recording();
         let mut usual = HashMap::new();
-        while let Some(item) = recording.next().with_context(of_path)? {
+        while let Some(item) = recording.read().with_context(of_path)? {
             match item {
                 Item::Drop(recorded) => {
                     let recording::line::Recorded { drop, names } = *recorded;

@@ -85,7 +85,7 @@ pub struct TraceArgs {
     pub duration: Option<String>,
 
     /// Room for records on their way from the kernel: a power of two of bytes, at least 64K
-    #[arg(long, value_name = "SIZE", default_value = "8M")]
+    #[arg(long, value_name = "SIZE", default_value = "4M")]
     pub buffer_size: String,
 
     /// When to use colour; NO_COLOR in the environment turns it off too

@@ -80,6 +80,27 @@ enum Link {
     Event(TracePointLinkId),
 }
 
+/// A loader that has not read the kernel's BTF.
+///
+/// aya's reads all of it as soon as there is one, which takes as long as the rest of the start and
+/// is of no use here. It does without where it cannot open the file. To be called before there are
+/// other threads, which could not open files meanwhile.
+pub fn loader() -> EbpfLoader<'static> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is a valid struct that outlives the call.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;
+    let set = |limit: libc::rlimit| {
+        // SAFETY: as above.
+        known && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == 0
+    };
+    let closed = set(libc::rlimit { rlim_cur: 0, ..limit });
+    let loader = EbpfLoader::new();
+    if closed {
+        set(limit);
+    }
+    loader
+}
+
 impl Probe {
     /// Loads the program for this kernel, with what the user wants built in.
     ///

@@ -1,10 +1,9 @@
 //! What all tracing begins with: find out about the kernel, load the program, attach it, and only
 //! then get ready for what it has to say.
 
-use std::{thread, time::Instant};
+use std::time::Instant;
 
-use anyhow::{Result, anyhow};
-use aya::EbpfLoader;
+use anyhow::Result;
 use log::debug;
 
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     diagnostics,
     kernel::{Kernel, Tracepoint},
     memory, notice, preflight, privileges,
-    probe::Probe,
+    probe::{self, Probe},
     render::sources::Sources,
     ring::Reader,
     stop::Stop,
@@ -43,9 +42,7 @@ impl Session {
     /// When drops cannot be traced, with the cause and the remedy.
     pub fn begin(config: &Config) -> Result<Self> {
         let start = Instant::now();
-        // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
-        // has a use; it does so while we read what we need.
-        let loader = thread::spawn(EbpfLoader::new);
+        let loader = probe::loader();
         let mut kernel = Kernel::resolve(config.without)?;
         debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
         if let Tracepoint::Event { .. } = kernel.tracepoint {
@@ -61,7 +58,6 @@ impl Session {
         }
         preflight::check()?;
 
-        let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
         let mut probe = Probe::load(loader, &kernel, config, &filters)?;
         if config.verbose {
             diagnostics::follow(&mut probe)?;

@@ -41,9 +41,7 @@ pub fn with(kind: Kind, name: &str, id: u32) -> Result<Btf> {
     let words =
         |words: &[u32]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>();
     bytes.extend(words(&[HEADER_SIZE, 0, types_len, types_len, strings.len() as u32]));
-    for _ in 0..fillers {
-        bytes.extend(words(&[0, KIND_FWD, 0]));
-    }
+    bytes.extend(words(&[0, KIND_FWD, 0]).repeat(fillers as usize));
     bytes.extend(words(&[1, (kind as u32) << 24, 0]));
     bytes.extend(strings);
     Ok(Btf::parse(&bytes, Endianness::default())?)

@@ -2,7 +2,7 @@
 
 #[path = "support/golden.rs"]
 mod golden;
-#[path = "support/packets.rs"]
+#[path = "support/packets/mod.rs"]
 #[expect(dead_code, reason = "what is written of them is tested elsewhere")]
 mod packets;
 

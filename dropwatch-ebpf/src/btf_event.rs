@@ -50,6 +50,40 @@ impl<'a> BtfEvent<'a> {
         let sock: *const c_void = self.ctx.arg(3);
         (!sock.is_null()).then(|| Socket::new(Struct::new(sock)))
     }
+
+    /// Writes where the packet was, and gives the flags that say so.
+    #[inline(always)]
+    fn describe_device(&self, record: &mut DropRecord) -> u32 {
+        let mut flags = 0;
+        let device = self.skb().device();
+        let name = device.and_then(|device| device.name());
+        // SAFETY: both are 16 bytes of integers.
+        record.device.name = unsafe { core::mem::transmute(name.unwrap_or_default()) };
+        record.device.index = known(device.and_then(|it| it.index()), FLAG_DEVICE, &mut flags);
+        record.device.kind = device.and_then(|device| device.kind()).unwrap_or(0);
+        record.device.skb_iif = known(self.skb().iif(), FLAG_IIF, &mut flags);
+        record.device.reserved = 0;
+        set_netns(record, device.and_then(|device| device.netns()));
+        flags
+    }
+
+    /// Writes whose the packet was, with the socket's network namespace where the device's is not
+    /// known, and gives the flags that say so.
+    #[inline(always)]
+    fn describe_socket(&self, record: &mut DropRecord) -> u32 {
+        let mut flags = 0;
+        if let Some(receiver) = self.receiver() {
+            flags |= FLAG_RECEIVER | describe(receiver, record);
+            if self.skb().socket().is_some() {
+                flags |= FLAG_OWNED;
+            }
+        } else if let Some(owner) = self.skb().socket() {
+            flags |= FLAG_OWNED | describe(owner, record);
+        } else {
+            socket::empty(&mut record.socket);
+        }
+        if has_netns(record) { flags | FLAG_NETNS } else { flags }
+    }
 }
 
 impl Source for BtfEvent<'_> {
@@ -107,37 +141,12 @@ impl Source for BtfEvent<'_> {
     #[inline(always)]
     fn describe(&self, record: &mut DropRecord) {
         let skb = self.skb();
-        let mut flags = 0;
+        let mut flags = self.describe_device(record);
+        flags |= self.describe_socket(record);
         record.location = self.location();
         record.reason = known(self.reason(), FLAG_REASON, &mut flags);
         record.protocol = known(skb.protocol(), FLAG_PROTOCOL, &mut flags);
         record.len = known(skb.len(), FLAG_LEN, &mut flags);
-
-        let device = skb.device();
-        let name = device.and_then(|device| device.name());
-        // SAFETY: both are 16 bytes of integers.
-        record.device.name = unsafe { core::mem::transmute(name.unwrap_or_default()) };
-        record.device.index = known(device.and_then(|it| it.index()), FLAG_DEVICE, &mut flags);
-        record.device.kind = device.and_then(|device| device.kind()).unwrap_or(0);
-        record.device.skb_iif = known(skb.iif(), FLAG_IIF, &mut flags);
-        record.device.reserved = 0;
-        let mut netns = device.and_then(|device| device.netns());
-
-        let owner = skb.socket();
-        if owner.is_some() {
-            flags |= FLAG_OWNED;
-        }
-        if let Some(socket) = self.receiver() {
-            flags |= FLAG_RECEIVER | socket.describe(&mut record.socket);
-            netns = netns.or_else(|| socket.netns());
-        } else if let Some(socket) = owner {
-            flags |= socket.describe(&mut record.socket);
-            netns = netns.or_else(|| socket.netns());
-        } else {
-            socket::empty(&mut record.socket);
-        }
-        record.device.netns = known(netns, FLAG_NETNS, &mut flags);
-
         flags |= packet::describe(skb, &mut record.packet);
         let vlan = skb.vlan();
         if vlan.is_some() {
@@ -147,6 +156,30 @@ impl Source for BtfEvent<'_> {
         record.packet.vlan_tci = vlan.as_ref().map_or(0, |tag| tag.tci);
         record.flags = flags | task::describe(record);
     }
+}
+
+#[inline(always)]
+fn describe(socket: Socket, record: &mut DropRecord) -> u32 {
+    if !has_netns(record) {
+        set_netns(record, socket.netns());
+    }
+    socket.describe(&mut record.socket)
+}
+
+/// Writes the network namespace, 0 where it is not known.
+///
+/// Read back from the record it is the same to the verifier, whichever way it came. In a variable
+/// it would not be, and all that follows would be checked for each of the ways.
+#[inline(always)]
+fn set_netns(record: &mut DropRecord, netns: Option<u32>) {
+    // SAFETY: the pointer is that of a field.
+    unsafe { (&raw mut record.device.netns).write_volatile(netns.unwrap_or(0)) };
+}
+
+#[inline(always)]
+fn has_netns(record: &DropRecord) -> bool {
+    // SAFETY: as above.
+    unsafe { (&raw const record.device.netns).read_volatile() != 0 }
 }
 
 /// A value or 0, with its flag where it is known.

@@ -95,15 +95,15 @@ pub fn scratch() -> Option<&'static mut Scratch> {
     Some(unsafe { &mut *scratch })
 }
 
-/// Whether the record about to be sent is the one that wakes the reader; `filled` tells how
-/// many bytes wait in the ring, and is asked only where that matters.
+/// Whether the record about to be sent is the one that wakes the reader; whether so much waits in
+/// the ring that it should be is asked only where that matters.
 #[inline(always)]
-pub fn take_wake_up(wake_at: u64, filled: impl FnOnce() -> u64) -> bool {
+pub fn take_wake_up(is_filled: impl FnOnce() -> bool) -> bool {
     let Some(state) = READER.get_ptr_mut(0) else { return true };
     // SAFETY: the element lives as long as the map. Processors race here: at worst two of
     // them wake the reader, and once is enough.
     let seen = unsafe { state.read_volatile() };
-    let wake = seen == reader::SLEEPING || seen == reader::POLLING && filled() >= wake_at;
+    let wake = seen == reader::SLEEPING || seen == reader::POLLING && is_filled();
     if wake {
         // SAFETY: as above.
         unsafe { state.write_volatile(reader::WOKEN) };

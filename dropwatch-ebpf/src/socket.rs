@@ -43,7 +43,18 @@ impl Socket {
     pub fn describe(self, record: &mut SocketRecord) -> u32 {
         empty(record);
         record.address = self.0.address();
-        self.common(record).unwrap_or(0)
+        self.read(record).unwrap_or(0)
+    }
+
+    /// Pointers are followed before the ways part: at each of them, and on each of the ways, the
+    /// verifier searches all of the kernel's types for what it may think of it.
+    #[inline(always)]
+    fn read(self, record: &mut SocketRecord) -> Option<u32> {
+        let state: u8 = self.0.read(offset!(sk_state)?);
+        record.state = state;
+        let is_full = state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
+        let full = if is_full { self.full(record).unwrap_or(0) } else { 0 };
+        Some(full | self.common(record)?)
     }
 
     #[inline(always)]
@@ -51,7 +62,6 @@ impl Socket {
         let sock = self.0;
         let family: u16 = sock.read(offset!(sk_family)?);
         record.family = family;
-        record.state = sock.read(offset!(sk_state)?);
         record.local_port = sock.read(offset!(sk_num)?);
         record.remote_port = u16::from_be(sock.read(offset!(sk_dport)?));
         if let Some(offset) = offset!(sk_cookie) {
@@ -64,21 +74,19 @@ impl Socket {
             record.local = ipv6(sock, offset!(sk_v6_rcv_saddr)?);
             record.remote = ipv6(sock, offset!(sk_v6_daddr)?);
         }
-        if record.state == TCP_TIME_WAIT || record.state == TCP_NEW_SYN_RECV {
-            return Some(FLAG_SOCKET);
-        }
-        Some(FLAG_SOCKET | self.full(record).unwrap_or(0))
+        Some(FLAG_SOCKET)
     }
 
     #[inline(always)]
     fn full(self, record: &mut SocketRecord) -> Option<u32> {
         let sock = self.0;
+        let socket = offset!(sk_socket).and_then(|offset| sock.follow(offset));
+        record.inode = socket.and_then(inode).unwrap_or(0);
+        let cgroup = offset!(sk_cgroup).and_then(|offset| sock.follow(offset)).and_then(cgroup);
+        record.cgroup = cgroup.unwrap_or(0);
         record.kind = sock.read(offset!(sk_type)?);
         record.protocol = sock.read(offset!(sk_protocol)?);
         record.uid = sock.read(offset!(sk_uid)?);
-        record.inode = inode(sock).unwrap_or(0);
-        let cgroup = cgroup(sock);
-        record.cgroup = cgroup.unwrap_or(0);
         Some(FLAG_FULL_SOCKET | if cgroup.is_some() { FLAG_CGROUP } else { 0 })
     }
 }
@@ -111,15 +119,15 @@ fn words(first: u64, second: u64) -> [u8; 16] {
     unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>([first, second]) }
 }
 
-/// None where no process has the socket open.
+/// Of a `struct socket`; none where no process has it open.
 #[inline(always)]
-fn inode(sock: Struct) -> Option<u64> {
-    let file = sock.follow(offset!(sk_socket)?)?.follow(offset!(socket_file)?)?;
+fn inode(socket: Struct) -> Option<u64> {
+    let file = socket.follow(offset!(socket_file)?)?;
     Some(file.follow(offset!(file_inode)?)?.read(offset!(inode_number)?))
 }
 
 #[inline(always)]
-fn cgroup(sock: Struct) -> Option<u64> {
-    let node = sock.follow(offset!(sk_cgroup)?)?.follow(offset!(cgroup_kn)?)?;
+fn cgroup(cgroup: Struct) -> Option<u64> {
+    let node = cgroup.follow(offset!(cgroup_kn)?)?;
     Some(node.read::<u64>(offset!(kn_id)?)).filter(|&id| id != 0)
 }

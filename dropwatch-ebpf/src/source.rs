@@ -25,7 +25,7 @@ pub trait Source {
     fn interface_name(&self) -> Option<[u64; 2]>;
     /// Addresses, protocol and ports.
     fn headers(&self) -> Headers;
-    /// Writes everything that the record of a drop holds but its stack. All of it is written,
-    /// also what is not known.
+    /// Writes everything that the record of a drop holds but its time and its stack. All of it is
+    /// written, also what is not known.
     fn describe(&self, record: &mut DropRecord);
 }

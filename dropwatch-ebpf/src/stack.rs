@@ -9,7 +9,7 @@ use dropwatch_common::{
     record::{DropRecord, FLAG_STACK_FAILED, MAX_STACK_DEPTH},
 };
 
-use crate::{maps, ring, source::Source};
+use crate::{maps, ring, source::Source, task};
 
 /// A record of full size. It is too large for the program's own stack of 512 bytes.
 #[repr(C)]
@@ -40,7 +40,9 @@ pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source)
     }
     // SAFETY: as above.
     unsafe { busy.write_volatile(1) };
+    let now = task::now();
     drop.describe(&mut scratch.record);
+    scratch.record.boot_ns = now;
     let capacity = MAX_STACK_DEPTH * ADDRESS_SIZE;
     // SAFETY: the kernel writes at most `capacity` bytes, and the addresses have as many.
     let size = unsafe {

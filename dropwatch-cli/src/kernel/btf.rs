@@ -5,17 +5,18 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    os::fd::AsRawFd,
+    ops::{Deref, Range},
     path::Path,
     sync::{Arc, Mutex},
 };
 
 use anyhow::{Context, Result, ensure};
 use btf_rs::{Backend, BtfType, Type};
+use memchr::{memmem, memrchr};
 
 use super::{
     BTF_DIR,
-    btf_file::{self, MAX_MODULE_SIZE, MAX_SIZE, Sections},
+    btf_file::{self, MAX_MODULE_SIZE, MAX_SIZE, Mapped, Sections},
     btf_names::Names,
 };
 
@@ -28,11 +29,30 @@ const MAX_DEPTH: usize = 16;
 /// A kernel's BTF, or a module's together with the kernel's that it builds on.
 pub struct Btf {
     types: btf_rs::Btf,
-    strings: Vec<u8>,
+    strings: Strings,
     /// Where names are found fast; a module's own types are few.
     names: Option<Names>,
     /// Structs by name, each of which has many fields that are asked for.
     structs: Mutex<HashMap<String, Arc<[btf_rs::Struct]>>>,
+}
+
+/// The strings that types have as their names.
+enum Strings {
+    /// A module's.
+    Own(Vec<u8>),
+    /// A kernel's: a part of its file.
+    Part(Mapped, Range<usize>),
+}
+
+impl Deref for Strings {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Part(file, range) => &file[range.clone()],
+        }
+    }
 }
 
 /// An enum's name, and its members' names and values. Values are sign-extended to 64 bits
@@ -65,7 +85,7 @@ impl Btf {
             path.display(),
             super::release(),
         );
-        Self::open(&path)
+        Mapped::of_kernel(&path).and_then(Self::read).with_context(|| cannot_read(&path))
     }
 
     /// A kernel's BTF from a file.
@@ -73,7 +93,7 @@ impl Btf {
     /// # Errors
     /// When the file cannot be read or is not BTF.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::read(path).with_context(|| format!("cannot read BTF from {}", path.display()))
+        Mapped::copy(path, MAX_SIZE).and_then(Self::read).with_context(|| cannot_read(path))
     }
 
     /// A module's BTF from a file, on top of its kernel's.
@@ -85,27 +105,24 @@ impl Btf {
             .with_context(|| format!("cannot read module BTF from {}", path.display()))
     }
 
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = btf_file::read(path, MAX_SIZE)?;
-        let Sections { types, strings, native } = btf_file::check(&bytes)?;
-        let names = native.then(|| Names::read(types)).flatten();
-        let strings = strings.to_vec();
+    fn read(file: Mapped) -> Result<Self> {
+        let Sections { types, strings, native } = btf_file::check(&file)?;
+        let names = native.then(|| Names::read(&file[types], &file[strings.clone()])).flatten();
         ensure!(
-            strings.first() == Some(&0),
+            file[strings.clone()].first() == Some(&0),
             "this is the BTF of a module; name that of its kernel first"
         );
-        let copy = btf_file::private_copy(&bytes)?;
-        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         // Unlike the other backend, Mmap decodes only the types that are asked for.
-        let types = btf_rs::Btf::from_file_with_backend(path, Backend::Mmap)?;
-        Ok(Self { types, strings, names, structs: Mutex::default() })
+        let types = btf_rs::Btf::from_file_with_backend(file.path(), Backend::Mmap)?;
+        Ok(Self { types, strings: Strings::Part(file, strings), names, structs: Mutex::default() })
     }
 
     fn read_split(path: &Path, base: &Self) -> Result<Self> {
         let bytes = btf_file::read(path, MAX_MODULE_SIZE)?;
-        let strings = btf_file::check(&bytes)?.strings.to_vec();
+        let strings = bytes[btf_file::check(&bytes)?.strings].to_vec();
         ensure!(strings.first() != Some(&0), "this is the BTF of a kernel, not of a module");
         let types = btf_rs::Btf::from_split_bytes(&bytes, &base.types).context(MISFIT)?;
+        let strings = Strings::Own(strings);
         let split = Self { types, strings, names: None, structs: Mutex::default() };
         ensure!(split.fits(base), MISFIT);
         Ok(split)
@@ -138,11 +155,13 @@ impl Btf {
 
     /// All named enums whose name ends so. Of a module's BTF, only the module's own.
     pub fn enums_ending_in(&self, suffix: &str) -> Vec<Enum> {
-        self.strings
-            .split(|&byte| byte == 0)
-            .filter(|name| name.ends_with(suffix.as_bytes()))
+        let end = [suffix.as_bytes(), b"\0"].concat();
+        memmem::find_iter(&self.strings, &end)
             .take(MAX_ENUMS)
-            .filter_map(|name| self.named_enum(str::from_utf8(name).ok()?))
+            .filter_map(|at| {
+                let begin = memrchr(0, &self.strings[..at]).map_or(0, |zero| zero + 1);
+                self.named_enum(str::from_utf8(&self.strings[begin..at + suffix.len()]).ok()?)
+            })
             .collect()
     }
 
@@ -322,6 +341,10 @@ impl std::fmt::Debug for Btf {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Btf").finish_non_exhaustive()
     }
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read BTF from {}", path.display())
 }
 
 fn all_begin<T: BtfType>(members: &[T], begins: impl Fn(u32) -> bool) -> bool {

@@ -2,9 +2,11 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
-    os::fd::{FromRawFd, OwnedFd},
+    io::Read,
+    ops::{Deref, Range},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
     path::Path,
+    ptr::NonNull,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -34,12 +36,12 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 }
 
 /// The parts of a BTF file.
-#[derive(Clone, Copy, Debug)]
-pub struct Sections<'a> {
-    /// The types, one after another.
-    pub types: &'a [u8],
-    /// The strings, each of which ends in a zero.
-    pub strings: &'a [u8],
+#[derive(Clone, Debug)]
+pub struct Sections {
+    /// Where the types are, one after another.
+    pub types: Range<usize>,
+    /// Where the strings are, each of which ends in a zero.
+    pub strings: Range<usize>,
     /// Whether the bytes of numbers stand in this machine's order.
     pub native: bool,
 }
@@ -49,7 +51,7 @@ pub struct Sections<'a> {
 ///
 /// # Errors
 /// When the bytes are not BTF, or damaged.
-pub fn check(bytes: &[u8]) -> Result<Sections<'_>> {
+pub fn check(bytes: &[u8]) -> Result<Sections> {
     if bytes.starts_with(b"\x7fELF") {
         bail!(
             "this is an ELF file; extract its BTF first: \
@@ -76,11 +78,12 @@ pub fn check(bytes: &[u8]) -> Result<Sections<'_>> {
             && header + strings + strings_len <= size,
         "truncated or damaged BTF: its header asks for more than the {size} bytes there are"
     );
-    let types = &bytes[(header + types) as usize..][..types_len as usize];
-    let (strings, rest) = bytes[(header + strings) as usize..].split_at(strings_len as usize);
+    let range = |begin: u64, len: u64| (header + begin) as usize..(header + begin + len) as usize;
+    let (types, places) = (range(types, types_len), range(strings, strings_len));
+    let strings = &bytes[places.clone()];
     // A longer header announces sections that are not known yet.
     ensure!(
-        rest.is_empty() || header > HEADER_SIZE as u64,
+        places.end == bytes.len() || header > HEADER_SIZE as u64,
         "damaged BTF: something follows its strings"
     );
     // A module's BTF can do with its kernel's strings.
@@ -89,7 +92,7 @@ pub fn check(bytes: &[u8]) -> Result<Sections<'_>> {
         are_names(strings),
         "damaged BTF: a name is empty, has unprintable characters or is too long"
     );
-    Ok(Sections { types, strings, native: big_endian == cfg!(target_endian = "big") })
+    Ok(Sections { types, strings: places, native: big_endian == cfg!(target_endian = "big") })
 }
 
 /// Whether these strings, which end in zeros, can be names: printable, of a length that the
@@ -106,18 +109,97 @@ fn are_names(strings: &[u8]) -> bool {
     odd | empty == 0 && names.chunks(MAX_NAME).all(|block| block.contains(&0))
 }
 
-/// A file in memory that holds these bytes: a copy that nobody can truncate while it is read.
-///
-/// # Errors
-/// When there is no memory.
-pub fn private_copy(bytes: &[u8]) -> Result<File> {
+/// The bytes of a file, mapped into memory, which nobody can change or cut off.
+#[derive(Debug)]
+pub struct Mapped {
+    file: File,
+    address: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: the bytes are only read, from wherever.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
+
+impl Mapped {
+    /// A file of the kernel's, which cannot be cut off: itself where the kernel can map it (6.16
+    /// and later), or else a copy.
+    ///
+    /// # Errors
+    /// As for [`Self::copy`].
+    pub fn of_kernel(path: &Path) -> Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len() as usize;
+        Self::map(file, len).or_else(|_| Self::copy(path, MAX_SIZE))
+    }
+
+    /// A copy of a file that has at most so many bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read or is larger, or there is no memory.
+    pub fn copy(path: &Path, most: u64) -> Result<Self> {
+        let too_large = || format!("the file is larger than {} MB", most >> 20);
+        let file = File::open(path)?;
+        ensure!(file.metadata()?.len() <= most, too_large());
+        let mut copy = in_memory()?;
+        let len = std::io::copy(&mut file.take(most + 1), &mut copy)?;
+        ensure!(len <= most, too_large());
+        Self::map(copy, len as usize)
+    }
+
+    fn map(file: File, len: usize) -> Result<Self> {
+        let address = if len == 0 {
+            NonNull::dangling()
+        } else {
+            // SAFETY: the kernel chooses a place where nothing else is, and the result is checked.
+            let address = unsafe {
+                libc::mmap(
+                    std::ptr::null_mut(),
+                    len,
+                    libc::PROT_READ,
+                    libc::MAP_PRIVATE,
+                    file.as_raw_fd(),
+                    0,
+                )
+            };
+            ensure!(address != libc::MAP_FAILED, std::io::Error::last_os_error());
+            NonNull::new(address.cast()).context("the kernel maps files to address 0")?
+        };
+        Ok(Self { file, address, len })
+    }
+
+    /// Where it can be opened once more.
+    pub fn path(&self) -> String {
+        format!("/proc/self/fd/{}", self.file.as_raw_fd())
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: so many bytes are mapped until this is dropped, or there are none. They are
+        // those of a file that only this has, or of one that the kernel does not change.
+        unsafe { std::slice::from_raw_parts(self.address.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: it was mapped so, and nobody borrows the bytes any more.
+            unsafe { libc::munmap(self.address.as_ptr().cast(), self.len) };
+        }
+    }
+}
+
+fn in_memory() -> Result<File> {
     // SAFETY: the name is a C string, and the result is checked.
     let fd = unsafe { libc::memfd_create(c"btf".as_ptr(), libc::MFD_CLOEXEC) };
     if fd < 0 {
         return Err(std::io::Error::last_os_error()).context("cannot make room in memory");
     }
     // SAFETY: the descriptor was opened just now and nobody else owns it.
-    let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    file.write_all(bytes)?;
-    Ok(file)
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
 }

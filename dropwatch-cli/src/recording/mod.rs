@@ -66,7 +66,7 @@ impl Recording {
     ///
     /// # Errors
     /// When it is no recording at all.
-    pub fn next(&mut self) -> Result<Option<Item>> {
+    pub fn read(&mut self) -> Result<Option<Item>> {
         loop {
             if self.ended {
                 return Ok(None);

@@ -88,7 +88,7 @@ impl Report {
     fn read_file(&mut self, path: &Path) -> Result<()> {
         let mut recording = Recording::open(path)?;
         let of_path = || format!("{}", path.display());
-        while let Some(item) = recording.next().with_context(of_path)? {
+        while let Some(item) = recording.read().with_context(of_path)? {
             match item {
                 Item::Drop(recorded) => self.take(*recorded)?,
                 Item::Damaged { line, why } => {
