@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dropwatch_common::counters::Counters;
 use log::debug;
 use tokio::{
     task::yield_now,
@@ -12,9 +11,11 @@ use tokio::{
 
 use crate::{
     accounting::LossNotices,
-    counts::{Snapshot, local::LocalCounts},
+    counts::local::LocalCounts,
     decode::decode,
-    output::{CHUNK_SIZE, Chunk, Output},
+    export::Exports,
+    harmless::Tagger,
+    output::{CHUNK_DROPS, CHUNK_SIZE, Chunk, Output},
     probe::Probe,
     render::Render,
     ring::Reader,
@@ -45,8 +46,11 @@ pub struct Stream<'a> {
     reader: Reader,
     render: &'a mut dyn Render,
     counts: LocalCounts,
+    exports: Exports,
     output: &'a Output,
     limit: u64,
+    /// Tells what to leave out.
+    noise: Option<Tagger>,
     rendered: u64,
     hidden: u64,
     malformed: u64,
@@ -58,21 +62,39 @@ impl<'a> Stream<'a> {
         reader: Reader,
         render: &'a mut dyn Render,
         counts: LocalCounts,
+        exports: Exports,
         output: &'a Output,
         limit: Option<u64>,
     ) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        Self { reader, render, counts, output, limit, rendered: 0, hidden: 0, malformed: 0 }
+        let noise = None;
+        Self {
+            reader,
+            render,
+            counts,
+            exports,
+            output,
+            limit,
+            noise,
+            rendered: 0,
+            hidden: 0,
+            malformed: 0,
+        }
     }
 
-    /// Drops that were not to be shown.
+    /// The same that leaves out drops that are likely harmless, and counts them.
+    pub fn without_noise(self) -> Self {
+        Self { noise: Some(Tagger::default()), ..self }
+    }
+
+    /// Drops that were left out.
     pub fn hidden(&self) -> u64 {
         self.hidden
     }
 
-    /// What was counted of the drops that were streamed.
-    pub fn counted(&mut self) -> Snapshot {
-        self.counts.snapshot(Counters::default())
+    /// The counts of the drops that were streamed, and the files that were made of them.
+    pub fn into_parts(self) -> (LocalCounts, Exports) {
+        (self.counts, self.exports)
     }
 
     /// Records that could not be decoded.
@@ -101,6 +123,10 @@ impl<'a> Stream<'a> {
                 () = stop.requested() => return Ok(Ended::Requested),
                 _ = look_around.tick() => {
                     self.render.tick();
+                    if let Some(noise) = &mut self.noise {
+                        noise.tick();
+                    }
+                    self.exports.flush()?;
                     if let Some(notice) = losses.notice(probe.counters()?.lost) {
                         eprintln!("dropwatch: {notice}");
                     }
@@ -109,7 +135,7 @@ impl<'a> Stream<'a> {
                 room = self.output.room() => room,
             };
             let Some(room) = room else { return Ok(Ended::OutputClosed) };
-            let (chunk, empty) = self.next_chunk();
+            let (chunk, empty) = self.next_chunk()?;
             if !chunk.ends.is_empty() {
                 room.send(chunk);
             }
@@ -142,7 +168,7 @@ impl<'a> Stream<'a> {
                 room = self.output.room() => room,
             };
             let Some(room) = room else { return Ok(true) };
-            let (chunk, empty) = self.next_chunk();
+            let (chunk, empty) = self.next_chunk()?;
             if !chunk.ends.is_empty() {
                 room.send(chunk);
             }
@@ -161,21 +187,25 @@ impl<'a> Stream<'a> {
     }
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
-    fn next_chunk(&mut self) -> (Chunk, bool) {
-        let Self { reader, render, counts, limit, rendered, hidden, malformed, .. } = self;
+    fn next_chunk(&mut self) -> Result<(Chunk, bool)> {
+        let Self {
+            reader, render, counts, exports, noise, limit, rendered, hidden, malformed, ..
+        } = self;
         let mut chunk = Chunk::default();
+        let mut exported = Ok(());
         let mut taken = 0;
         let empty = reader.drain(|record| {
             match decode(record) {
                 Ok(drop) => {
-                    let before = chunk.text.len();
-                    render.drop(&drop, &mut chunk.text);
-                    if chunk.text.len() > before {
+                    let sources = render.sources();
+                    if noise.as_mut().is_some_and(|noise| noise.tag(&drop, sources).is_some()) {
+                        *hidden += 1;
+                    } else {
+                        render.drop(&drop, &mut chunk.text);
                         counts.add(&drop);
+                        exported = exports.add(&drop, render.sources());
                         chunk.ends.push(chunk.text.len());
                         *rendered += 1;
-                    } else {
-                        *hidden += 1;
                     }
                 }
                 Err(error) => {
@@ -184,8 +214,13 @@ impl<'a> Stream<'a> {
                 }
             }
             taken += 1;
-            taken < MOST_TAKEN && chunk.text.len() < CHUNK_SIZE && *rendered < *limit
+            taken < MOST_TAKEN
+                && chunk.text.len() < CHUNK_SIZE
+                && chunk.ends.len() < CHUNK_DROPS
+                && *rendered < *limit
+                && exported.is_ok()
         });
-        (chunk, empty)
+        exported?;
+        Ok((chunk, empty))
     }
 }

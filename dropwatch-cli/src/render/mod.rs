@@ -3,10 +3,11 @@
 pub mod details;
 pub mod fields;
 pub mod json;
-mod place;
+pub(crate) mod place;
 pub mod plain_table;
+pub mod silent;
 pub mod sources;
-mod stack_text;
+pub(crate) mod stack_text;
 pub mod table;
 pub mod text;
 
@@ -25,9 +26,11 @@ use text::{Text, TextConfig};
 /// # Errors
 /// When what is to be shown besides the drops is damaged.
 pub fn of(config: &Config, sources: Sources) -> Result<Box<dyn Render>> {
+    if config.folded || config.silent {
+        return Ok(Box::new(silent::Silent(sources)));
+    }
     if config.json {
-        let json = json::Json::new(sources);
-        return Ok(Box::new(if config.no_noise { json.without_noise() } else { json }));
+        return Ok(Box::new(json::Json::new(sources)));
     }
     let Config { columns, details, stack, color, .. } = config;
     let text =
@@ -36,7 +39,7 @@ pub fn of(config: &Config, sources: Sources) -> Result<Box<dyn Render>> {
     if config.hints {
         text = text.with_hints(Hints::new(Entries::load()?));
     }
-    Ok(Box::new(if config.no_noise { text.without_noise() } else { text }))
+    Ok(Box::new(text))
 }
 
 /// A format.
@@ -44,7 +47,7 @@ pub trait Render {
     /// Appends what comes before the first drop.
     fn heading(&mut self, out: &mut Vec<u8>);
 
-    /// Appends one drop; nothing where it is not to be shown.
+    /// Appends one drop.
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
 
     /// The names of what is shown.

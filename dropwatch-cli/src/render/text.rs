@@ -39,7 +39,6 @@ pub struct Text {
     tagger: Option<Tagger>,
     /// Whether tags follow the last column.
     tags_behind: bool,
-    hide_tagged: bool,
     hints: Option<Hints>,
 }
 
@@ -110,14 +109,8 @@ impl Text {
             stacks: config.stack.map(|mode| StackText::new(mode, palette.dimmed)),
             palette,
             field: Vec::new(),
-            hide_tagged: false,
             hints: None,
         }
-    }
-
-    /// The same that leaves out drops that are likely harmless.
-    pub fn without_noise(self) -> Self {
-        Self { hide_tagged: true, tagger: Some(self.tagger.unwrap_or_default()), ..self }
     }
 
     /// The same that says what reasons mean.
@@ -257,9 +250,6 @@ impl Render for Text {
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
         let Self { tagger, sources, .. } = self;
         let tag = tagger.as_mut().and_then(|tagger| tagger.tag(drop, sources));
-        if self.hide_tagged && tag.is_some() {
-            return;
-        }
         let packet = if self.needs_packet { drop.packet() } else { Packet::default() };
         for index in 0..self.columns.len() {
             let field = self.columns[index];

@@ -29,18 +29,12 @@ const VERSION: u8 = 1;
 pub struct Json {
     sources: Sources,
     tagger: Tagger,
-    hide_tagged: bool,
 }
 
 impl Json {
     /// The format, with the sources of the names in it.
     pub fn new(sources: Sources) -> Self {
-        Self { sources, tagger: Tagger::default(), hide_tagged: false }
-    }
-
-    /// The same that leaves out drops that are likely harmless.
-    pub fn without_noise(self) -> Self {
-        Self { hide_tagged: true, ..self }
+        Self { sources, tagger: Tagger::default() }
     }
 }
 
@@ -49,9 +43,6 @@ impl Render for Json {
 
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>) {
         let tag = self.tagger.tag(drop, &mut self.sources);
-        if self.hide_tagged && tag.is_some() {
-            return;
-        }
         // Writing to memory does not fail, nor do these types.
         let _ = serde_json::to_writer(&mut *out, &DropJson::new(drop, tag, &mut self.sources));
         out.push(b'\n');
