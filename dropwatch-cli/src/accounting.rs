@@ -15,6 +15,8 @@ pub struct Account {
     pub malformed: u64,
     /// Drops that the program could not see, since it was running on that processor already.
     pub missed: u64,
+    /// Drops that `--baseline` has as usual, and that the table leaves out.
+    pub usual: u64,
     /// How long drops were traced.
     pub elapsed: Duration,
 }
@@ -30,7 +32,7 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counters { seen, matched, sampled_out, rate_limited, lost, stack_failed } =
+        let Counters { seen, matched, sampled_out, rate_limited, lost, stack_failed, .. } =
             self.counters;
         let seconds = self.elapsed.as_secs_f64();
         write!(
@@ -38,19 +40,64 @@ impl fmt::Display for Account {
             "seen {seen}, matched {matched}, shown {}, lost {lost}, in {seconds:.3} s",
             self.shown
         )?;
-        let exceptional = [
-            (sampled_out, "left out by --sample"),
-            (rate_limited, "left out by --rate-limit"),
-            (self.unread(), "not shown (in the buffer when dropwatch stopped)"),
-            (stack_failed, "without a stack (the kernel gave none)"),
-            (self.missed, "missed (dropped while dropwatch handled another on the same processor)"),
-            (self.malformed, "damaged in the ring"),
-        ];
-        for (count, what) in exceptional.into_iter().filter(|(count, _)| *count > 0) {
-            write!(formatter, "; {count} {what}")?;
-        }
-        Ok(())
+        write_exceptional(
+            formatter,
+            &[
+                (sampled_out, SAMPLED_OUT),
+                (rate_limited, RATE_LIMITED),
+                (self.unread(), "not shown (in the buffer when dropwatch stopped)"),
+                (stack_failed, "without a stack (the kernel gave none)"),
+                (self.missed, MISSED),
+                (self.usual, USUAL),
+                (self.malformed, "damaged in the ring"),
+            ],
+        )
     }
+}
+
+/// The account of a run that counted in the kernel. Counted and other are matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CountAccount {
+    /// What the BPF program counted.
+    pub counters: Counters,
+    /// Drops that the program could not see, since it was running on that processor already.
+    pub missed: u64,
+    /// Drops that `--baseline` has as usual, and that the table leaves out.
+    pub usual: u64,
+    /// How long drops were traced.
+    pub elapsed: Duration,
+}
+
+impl fmt::Display for CountAccount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters { seen, matched, sampled_out, rate_limited, other, .. } = self.counters;
+        let counted = matched.saturating_sub(sampled_out + rate_limited + other);
+        let seconds = self.elapsed.as_secs_f64();
+        write!(formatter, "seen {seen}, matched {matched}, counted {counted}, in {seconds:.3} s")?;
+        write_exceptional(
+            formatter,
+            &[
+                (other, "counted as other (the table is full: --max-keys)"),
+                (sampled_out, SAMPLED_OUT),
+                (rate_limited, RATE_LIMITED),
+                (self.missed, MISSED),
+                (self.usual, USUAL),
+            ],
+        )
+    }
+}
+
+const SAMPLED_OUT: &str = "left out by --sample";
+const RATE_LIMITED: &str = "left out by --rate-limit";
+const USUAL: &str = "usual (--baseline), and left out of the table";
+const MISSED: &str = "missed (dropped while dropwatch handled another on the same processor)";
+
+/// What there is only now and then.
+fn write_exceptional(formatter: &mut fmt::Formatter<'_>, parts: &[(u64, &str)]) -> fmt::Result {
+    for (count, what) in parts.iter().filter(|(count, _)| *count > 0) {
+        write!(formatter, "; {count} {what}")?;
+    }
+    Ok(())
 }
 
 /// What has been said of losses so far.
@@ -98,9 +145,9 @@ mod tests {
             rate_limited: 5,
             lost: 1,
             stack_failed: 2,
+            other: 0,
         };
-        let account =
-            Account { counters, shown: 3, missed: 7, malformed: 1, elapsed: Duration::ZERO };
+        let account = Account { counters, shown: 3, missed: 7, malformed: 1, ..Account::default() };
         let text = account.to_string();
         for part in [
             "15 left out by --sample",

@@ -1,8 +1,11 @@
 //! Arguments that have been checked: what they mean, independent of the kernel.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsString,
+    fmt,
     io::{IsTerminal, stdout},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -10,7 +13,9 @@ use anyhow::Result;
 use jiff::SignedDuration;
 
 use crate::{
-    cli::{ColorMode, StackMode, TraceArgs},
+    cli::{ColorMode, StackMode, TableArgs, TopArgs, TraceArgs},
+    counts::{key::By, local::LocalCounts, table::Sort},
+    fail_on::FailOn,
     filter::Patterns,
     kernel::Without,
     render::fields::Field,
@@ -18,6 +23,8 @@ use crate::{
 
 const MIN_BUFFER_SIZE: u32 = 64 << 10;
 const MAX_BUFFER_SIZE: u32 = 1 << 30;
+/// Room for samples of a table's rows: some hundred at once.
+const SAMPLES_BUFFER_SIZE: u32 = 256 << 10;
 
 /// What to stream, and how.
 #[derive(Clone, Debug)]
@@ -42,8 +49,82 @@ pub struct Config {
     pub details: bool,
     /// Whether to print JSON instead of text.
     pub json: bool,
+    /// Whether to print stacks by reason at the end, in place of drops.
+    pub folded: bool,
+    /// Where to draw the stacks.
+    pub flamegraph: Option<PathBuf>,
+    /// Where to write the packets.
+    pub capture: Option<PathBuf>,
+    /// Whether to show no drops, since others make use of them.
+    pub silent: bool,
+    /// Where to write the drops; to standard output where there is none.
+    pub output: Option<PathBuf>,
+    /// What must not happen.
+    pub fail_on: Vec<FailOn>,
+    /// The recording of what is usual.
+    pub baseline: Option<PathBuf>,
+    /// The program to run meanwhile, and its arguments.
+    pub command: Vec<OsString>,
     /// Whether to show diagnostics.
     pub verbose: bool,
+    /// Whether drops are counted in the kernel and not streamed.
+    pub counts: bool,
+    /// Whether the kernel sends a drop of each key beside counting.
+    pub samples: bool,
+    /// How the table counts.
+    pub table: TableConfig,
+    /// How the table is kept up to date, where that is wanted.
+    pub top: Option<TopConfig>,
+}
+
+/// How a table counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableConfig {
+    /// The columns.
+    pub by: Vec<By>,
+    /// What rows are sorted by.
+    pub sort: Sort,
+    /// So many rows at most.
+    pub rows: Option<usize>,
+    /// Room for so many keys.
+    pub max_keys: u32,
+}
+
+impl TableConfig {
+    /// Gives the arguments their meaning.
+    ///
+    /// # Errors
+    /// A [`UsageError`] that names the one that has none.
+    pub fn new(args: &TableArgs) -> Result<Self> {
+        let by = by(&args.by)?;
+        Ok(Self {
+            sort: sort(&args.sort, &by)?,
+            by,
+            rows: args.rows.map(|rows| rows as usize),
+            max_keys: args.max_keys,
+        })
+    }
+
+    /// Counts of drops that are shown one by one.
+    pub fn local_counts(&self) -> LocalCounts {
+        LocalCounts::new(self.max_keys as usize, self.counts_flows())
+    }
+
+    /// Whether flows are counted, which costs more.
+    pub fn counts_flows(&self) -> bool {
+        self.by.contains(&By::Flow)
+    }
+}
+
+/// How a table is kept up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopConfig {
+    /// How often.
+    pub interval: Duration,
+    /// Whether tables are printed one after the other.
+    pub batch: bool,
+    /// Stop after so many.
+    pub iterations: Option<u64>,
 }
 
 impl Config {
@@ -52,16 +133,18 @@ impl Config {
     /// # Errors
     /// A [`UsageError`] that names the argument.
     pub fn new(args: &TraceArgs) -> Result<Self> {
-        let filters = Patterns::parse(&args.filters)?;
-        if args.no_btf {
-            filters.check_without_btf()?;
+        let has_command = !args.command.is_empty();
+        let exports = args.write.is_some() || args.flamegraph.is_some();
+        if has_command && args.output.is_none() {
+            check_output_of_command(args)?;
         }
-        Ok(Self {
-            filters,
+        let counts = args.summary || has_command && args.output.is_none() && !exports;
+        let config = Self {
+            filters: Patterns::parse(&args.filters)?,
             stack: args.stack,
             count: args.count,
-            duration: args.duration.as_deref().map(duration).transpose()?,
-            buffer_size: buffer_size(&args.buffer_size)?,
+            duration: args.duration.as_deref().map(duration_of_run).transpose()?,
+            buffer_size: if counts { MIN_BUFFER_SIZE } else { buffer_size(&args.buffer_size)? },
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
             columns: match &args.fields {
@@ -70,19 +153,122 @@ impl Config {
             },
             details: args.verbose || args.verbose_packet,
             json: args.json,
+            folded: args.folded,
+            flamegraph: args.flamegraph.clone(),
+            capture: args.write.clone(),
+            silent: has_command && args.output.is_none(),
+            output: args.output.clone(),
+            fail_on: args.fail_on.iter().map(|text| FailOn::parse(text)).collect::<Result<_>>()?,
+            baseline: args.baseline.clone(),
+            command: args.command.clone(),
             verbose: args.verbose,
-        })
+            counts,
+            samples: false,
+            table: TableConfig::new(&args.table)?,
+            top: None,
+        };
+        if args.no_btf {
+            config.check_without_btf()?;
+        }
+        Ok(config)
+    }
+
+    /// The same for `top`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn of_top(args: &TopArgs) -> Result<Self> {
+        let top = TopConfig {
+            interval: duration("--interval", &args.interval)?,
+            batch: args.batch || !stdout().is_terminal(),
+            iterations: args.iterations,
+        };
+        let config = Self {
+            filters: Patterns::parse(&args.filters)?,
+            stack: None,
+            count: None,
+            duration: args.duration.as_deref().map(duration_of_run).transpose()?,
+            buffer_size: if top.batch { MIN_BUFFER_SIZE } else { SAMPLES_BUFFER_SIZE },
+            color: color(args.color),
+            without: Without { btf: args.no_btf, reasons: args.without_reasons },
+            columns: Vec::new(),
+            details: false,
+            json: false,
+            folded: false,
+            flamegraph: None,
+            capture: None,
+            silent: false,
+            output: None,
+            fail_on: Vec::new(),
+            baseline: None,
+            command: Vec::new(),
+            verbose: args.verbose,
+            counts: true,
+            samples: !top.batch,
+            table: TableConfig::new(&args.table)?,
+            top: Some(top),
+        };
+        if args.no_btf {
+            config.check_without_btf()?;
+        }
+        Ok(config)
     }
 }
 
 impl Config {
+    /// Whether the kernel is to send stacks.
+    pub fn wants_stacks(&self) -> bool {
+        self.stack.is_some() || self.folded || self.flamegraph.is_some()
+    }
+
+    /// Makes sure that nothing is asked for that needs the kernel's BTF.
+    ///
+    /// # Errors
+    /// A [`UsageError`] that names what does.
+    pub fn check_without_btf(&self) -> Result<()> {
+        let needs = |by: &&By| matches!(by, By::Interface | By::Netns | By::Flow);
+        if let Some(by) = self.table.by.iter().find(needs) {
+            let message = format!(
+                "--by {} needs the kernel's BTF (/sys/kernel/btf/vmlinux): leave out --no-btf, or boot a \
+                 kernel that has it; reason, location and protocol do without",
+                by.name()
+            );
+            return Err(UsageError(message).into());
+        }
+        self.filters.check_without_btf()
+    }
+
     /// Whether processes are shown besides the one that was running: owners of sockets, and who
     /// lives in a network namespace or knows its interfaces.
     pub fn names_processes(&self) -> bool {
         let of_processes = |field: &Field| {
             matches!(field, Field::Owner | Field::Netns | Field::Iface | Field::Input)
         };
-        self.json || self.details || self.columns.iter().any(of_processes)
+        let of_table = |by: &By| matches!(by, By::Interface | By::Netns);
+        self.json
+            || self.capture.is_some()
+            || self.details
+            || self.samples
+            || self.columns.iter().any(of_processes)
+            || self.table.by.iter().any(of_table)
+    }
+}
+
+/// Makes sure that nothing is asked for that would be printed among what a program prints.
+fn check_output_of_command(args: &TraceArgs) -> Result<()> {
+    let asked = [
+        ("--json", args.json),
+        ("--fields", args.fields.is_some()),
+        ("--verbose-packet", args.verbose_packet),
+        ("--folded", args.folded),
+        ("--stack", args.stack.is_some() && args.write.is_none()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((flag, _)) => Err(UsageError(format!(
+            "{flag} would print drops among what the COMMAND prints: name a file for them with --output"
+        ))
+        .into()),
     }
 }
 
@@ -98,7 +284,11 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-fn fields(text: &str) -> Result<Vec<Field>> {
+/// The columns that the user wants.
+///
+/// # Errors
+/// A [`UsageError`] for one that there is not.
+pub fn fields(text: &str) -> Result<Vec<Field>> {
     let field = |name: &str| {
         let name = name.trim();
         Field::named(name).ok_or_else(|| {
@@ -110,7 +300,44 @@ fn fields(text: &str) -> Result<Vec<Field>> {
     text.split(',').map(field).collect()
 }
 
-fn duration(text: &str) -> Result<Duration> {
+fn by(text: &str) -> Result<Vec<By>> {
+    let mut all: Vec<By> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let by = By::named(name).ok_or_else(|| {
+            let names: Vec<_> = By::ALL.iter().map(|by| by.name()).collect();
+            UsageError(format!("--by '{name}' is no column; there are {}", names.join(", ")))
+        })?;
+        if !all.contains(&by) {
+            all.push(by);
+        }
+    }
+    Ok(all)
+}
+
+fn sort(text: &str, by: &[By]) -> Result<Sort> {
+    let name = text.trim();
+    match name.to_ascii_lowercase().as_str() {
+        "total" => return Ok(Sort::Total),
+        "rate" => return Ok(Sort::Rate),
+        _ => {}
+    }
+    by.iter().find(|by| by.name().eq_ignore_ascii_case(name)).map(|by| Sort::Key(*by)).ok_or_else(
+        || {
+            let names: Vec<_> = by.iter().map(|by| by.name()).collect();
+            let message = format!(
+                "--sort '{name}' is no column of the table; there are total, rate, {}",
+                names.join(", ")
+            );
+            UsageError(message).into()
+        },
+    )
+}
+
+fn duration_of_run(text: &str) -> Result<Duration> {
+    duration("--duration", text)
+}
+
+fn duration(flag: &str, text: &str) -> Result<Duration> {
     let seconds = text.parse::<f64>().ok().and_then(|n| SignedDuration::try_from_secs_f64(n).ok());
     seconds
         .or_else(|| text.parse().ok())
@@ -118,7 +345,7 @@ fn duration(text: &str) -> Result<Duration> {
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| {
             let message = format!(
-                "--duration '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds"
+                "{flag} '{text}' is not a time; write 10s, 5m, 1h30m or a number of seconds"
             );
             UsageError(message).into()
         })
@@ -153,7 +380,8 @@ fn buffer_size(text: &str) -> Result<u32> {
     }
 }
 
-fn color(mode: ColorMode) -> bool {
+/// Whether to use colour on standard output.
+pub fn color(mode: ColorMode) -> bool {
     match mode {
         ColorMode::Always => true,
         ColorMode::Never => false,
@@ -179,10 +407,10 @@ mod tests {
             ("0.25", 250),
             ("5m", 300_000),
         ] {
-            assert_eq!(duration(text).expect(text), Duration::from_millis(millis), "{text}");
+            assert_eq!(duration_of_run(text).expect(text), Duration::from_millis(millis), "{text}");
         }
         for text in ["", "0", "-1", "-5s", "ten", "10 parsecs", "nan", "inf", "1e300"] {
-            let error = duration(text).expect_err(text);
+            let error = duration_of_run(text).expect_err(text);
             assert!(error.is::<UsageError>() && error.to_string().contains("--duration"), "{text}");
         }
     }

@@ -1,6 +1,10 @@
 //! A dropped packet, decoded.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    cmp::Ordering,
+    hash::{Hash, Hasher},
+    net::{IpAddr, SocketAddr},
+};
 
 use dropwatch_common::record::{COMM_LEN, PACKET_LEN};
 
@@ -243,7 +247,7 @@ pub enum Stack {
 }
 
 /// A task's or a device's name: up to 16 bytes that need not be text.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 pub struct Name {
     bytes: [u8; COMM_LEN],
     len: usize,
@@ -259,6 +263,33 @@ impl Name {
     /// The name's bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+}
+
+/// Of a field all that counts is what is before the first zero byte.
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes().hash(state);
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(other.bytes())
     }
 }
 
@@ -327,6 +358,13 @@ mod tests {
         ] {
             assert_eq!(drop.direction(), direction, "{drop:?}");
         }
+    }
+
+    #[test]
+    fn names_are_equal_whatever_is_left_behind_them() {
+        let name = Name::of_field(*b"lan\0old name\0\0\0\0");
+        assert_eq!(name, Name::of_field(*b"lan\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert_ne!(name, Name::of_field(*b"lan0\0\0\0\0\0\0\0\0\0\0\0\0"));
     }
 
     #[test]

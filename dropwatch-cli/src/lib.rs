@@ -15,6 +15,7 @@ mod refusal;
 mod stand_in_btf;
 
 pub mod memory;
+pub mod session;
 
 pub mod decode;
 pub mod drop;
@@ -22,6 +23,7 @@ pub mod packet;
 pub mod ring;
 pub mod stop;
 pub mod stream;
+pub mod verdict;
 
 pub mod clock;
 pub mod protocol;
@@ -31,6 +33,16 @@ pub mod stacks;
 pub mod symbols;
 pub mod world;
 pub(crate) mod write;
+
+pub mod baseline;
+pub mod command;
+pub mod counts;
+pub mod export;
+pub mod fail_on;
+pub mod recording;
+pub mod report;
+pub mod summary;
+pub mod top;
 
 pub mod accounting;
 pub mod output;

@@ -1,113 +1,88 @@
 //! `dropwatch`: tells why the Linux kernel is dropping packets.
 
-use std::{process::ExitCode, thread, time::Instant};
+use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
-use aya::EbpfLoader;
+use anyhow::Result;
 use clap::Parser;
 use dropwatch::{
     accounting::Account,
+    baseline::Baseline,
     cli::{Cli, Command},
-    clock::Clock,
+    command::CannotStart,
     config::{Config, UsageError},
     diagnostics,
-    kernel::{Kernel, Tracepoint},
+    export::Exports,
     list_reasons, memory,
-    output::{Ending, Output},
-    preflight, privileges,
-    probe::Probe,
-    render::{self, sources::Sources},
-    ring::Reader,
-    stop::Stop,
+    output::{self, Ending, Output},
+    render::{self, plain_table},
+    report,
+    session::Session,
     stream::{Ended, Stream},
-    symbols::Symbols,
-    world::World,
+    summary, top,
+    verdict::Verdict,
 };
-use log::debug;
 
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("dropwatch: {error:#}");
-            if error.is::<UsageError>() { ExitCode::from(USAGE_ERROR) } else { ExitCode::FAILURE }
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("dropwatch: {error:#}");
+        if error.is::<UsageError>() {
+            ExitCode::from(USAGE_ERROR)
+        } else if let Some(error) = error.downcast_ref::<CannotStart>() {
+            ExitCode::from(error.status())
+        } else {
+            ExitCode::FAILURE
         }
-    }
+    })
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Some(Command::ListReasons(args)) => list_reasons::run(&args),
-        None => trace(&Config::new(&cli.trace)?),
+        Some(Command::ListReasons(args)) => list_reasons::run(&args)?,
+        Some(Command::Report(args)) => report::run(&args)?,
+        Some(Command::Top(args)) => return Ok(trace(&Config::of_top(&args)?)?.status()),
+        None => return Ok(trace(&Config::new(&cli.trace)?)?.status()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Streams drops: the way of a drop from top to bottom.
+/// Traces drops: counts them in the kernel, or streams them.
 #[tokio::main(flavor = "current_thread")]
-async fn trace(config: &Config) -> Result<()> {
+async fn trace(config: &Config) -> Result<Verdict> {
     memory::keep_small();
     if config.verbose {
         diagnostics::enable();
     }
-    let start = Instant::now();
-    // The loader reads all of the kernel's BTF as soon as there is one, for which nobody here
-    // has a use; it does so while we read what we need.
-    let loader = thread::spawn(EbpfLoader::new);
-    let mut kernel = Kernel::resolve(config.without)?;
-    debug!("{:?}, read after {:?}", kernel.tracepoint, start.elapsed());
-    if let Tracepoint::Event { .. } = kernel.tracepoint {
-        eprintln!(
-            "dropwatch: tracing without BTF: packet, length, device and socket are unknown, and of the reasons \
-             only the kernel's core ones have names"
-        );
+    match &config.top {
+        Some(top) => top::run(config, top).await,
+        None if config.counts => summary::run(config).await,
+        None => stream(config).await,
     }
-    let filters = config.filters.resolve(&mut kernel)?;
-    preflight::check()?;
+}
 
-    let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
-    let mut probe = Probe::load(loader, &kernel, config, &filters)?;
-    if config.verbose {
-        diagnostics::follow(&mut probe)?;
-    }
-    let (ring, reader_state) = probe.take_ring()?;
-    let reader = Reader::new(ring, reader_state)?;
-    let mut stop = Stop::new()?;
-
-    probe.attach()?;
-    let begin = Instant::now();
-    debug!("attached after {:?}", begin - start);
-    stop.after(config.duration);
-
-    // Later they could not be loaded, and sooner they would delay the attaching.
-    let iterators = if config.names_processes() { probe.iterators() } else { None };
-    let world = World::of_running_kernel(iterators);
-    memory::give_back();
-    // Threads keep the capabilities that they begin with, so these are dropped before.
-    privileges::drop_all_but_reading()?;
-    if let Some(notice) = config.filters.notice() {
-        eprintln!("dropwatch: {notice}");
-    }
-    let output = Output::start()?;
-    let symbols = if preflight::addresses_visible() {
-        Symbols::of_running_kernel(config.stack.is_some())
-    } else {
-        eprintln!(
-            "dropwatch: the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \
-             run dropwatch with CAP_SYSLOG and kernel.kptr_restrict at most 1"
-        );
-        Symbols::none()
-    };
-    let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
+/// Streams drops: the way of a drop from top to bottom.
+async fn stream(config: &Config) -> Result<Verdict> {
+    // Files are opened while there are the rights to do so.
+    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
+    let file = config.output.as_deref().map(output::create).transpose()?;
+    let exports =
+        Exports::new(config.capture.as_deref(), config.flamegraph.as_deref(), config.folded)?;
+    let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
+    let output = Output::start(file)?;
     let mut render = render::of(config, sources);
-    let mut stream = Stream::new(reader, render.as_mut(), &output, config.count);
+    let counts = config.table.local_counts();
+    let mut stream = Stream::new(reader, render.as_mut(), counts, exports, &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;
-    let drained =
-        matches!(ended, Ok(Ended::OutputClosed)) || stream.drain(&mut stop, &probe).await?;
+    let drained = match ended {
+        Ok(Ended::Requested | Ended::LimitReached) => stream.drain(&mut stop, &probe).await?,
+        Ok(Ended::OutputClosed) | Err(_) => true,
+    };
     let malformed = stream.malformed();
+    let (mut counts, mut exports) = stream.into_parts();
+    let exported = exports.finish();
 
     let shown = output.shown();
     let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
@@ -115,12 +90,22 @@ async fn trace(config: &Config) -> Result<()> {
         (_, Ok(Ending::ReaderGone)) | (Ok(Ended::OutputClosed), Ok(_)) => true,
         (_, Ok(Ending::Complete | Ending::Abandoned) | Err(_)) => false,
     };
-    if !reader_gone {
-        let (counters, missed) = (probe.counters()?, probe.missed());
-        eprintln!(
-            "dropwatch: {}",
-            Account { counters, shown: shown.get(), malformed, missed, elapsed }
-        );
+    if config.folded {
+        output::print(&exports.folded())?;
     }
-    ended.and(written).map(drop)
+    let (mut snapshot, seconds) = (counts.snapshot(), counts.seconds());
+    let sources = render.sources();
+    let verdict = Verdict::of(config, baseline.as_ref(), &mut snapshot, sources, &stop);
+    if !reader_gone {
+        let (counters, missed, shown) = (probe.counters()?, probe.missed(), shown.get());
+        if shown > 0 {
+            let mut text = Vec::new();
+            plain_table::write_snapshot(&snapshot, seconds, &config.table, sources, &mut text);
+            eprint!("{}", String::from_utf8_lossy(&text));
+        }
+        let usual = verdict.usual;
+        let account = Account { counters, shown, malformed, missed, usual, elapsed };
+        eprintln!("dropwatch: {account}");
+    }
+    ended.and(written).and(exported).map(|()| verdict)
 }

@@ -7,16 +7,17 @@ use std::{
     rc::Rc,
 };
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, HashMap, LpmTrie, MapData, PerCpuArray, RingBuf, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, Map, MapData, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::{
         BtfTracePoint, TracePoint, tp_btf::BtfTracePointLinkId, trace_point::TracePointLinkId,
     },
 };
 use dropwatch_common::{
     config::{CONFIG_GLOBAL, Config as Globals},
+    count::{BY_FLOW, BY_KEY, BY_NOTHING, PerProcessor, SampleRequest},
     counters::Counters,
     filter::{FILTERS_GLOBAL, Filters, REASON_FILTER_GLOBAL, ReasonFilter},
 };
@@ -24,6 +25,7 @@ use log::debug;
 
 use crate::{
     config::Config,
+    counts::kernel::Counts,
     filter::Chosen,
     iterators::Iterators,
     kernel::{Kernel, Tracepoint},
@@ -42,13 +44,16 @@ const QDISC_TRACEPOINT: &str = "qdisc_drop";
 const FUNCTIONS: &str = "FUNCTIONS";
 const INPUTS: &str = "INPUTS";
 const HOSTS: &str = "HOSTS";
+/// The maps of counts.
+const COUNTS: &str = "COUNTS";
+const FLOWS: &str = "FLOWS";
 /// The reader is woken without delay when this part of the ring is full.
 const WAKE_AT_FRACTION: u32 = 4;
 
 /// A plain struct that both sides share, to tell aya that it is one.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(transparent)]
-struct Shared<T>(T);
+pub(crate) struct Shared<T>(pub T);
 // SAFETY: these are repr(C) without padding, made of integers, and valid for any bits.
 unsafe impl Pod for Shared<Globals> {}
 // SAFETY: as above.
@@ -56,7 +61,9 @@ unsafe impl Pod for Shared<ReasonFilter> {}
 // SAFETY: as above.
 unsafe impl Pod for Shared<Filters> {}
 // SAFETY: as above.
-unsafe impl Pod for Shared<Counters> {}
+unsafe impl Pod for Shared<PerProcessor> {}
+// SAFETY: as above.
+unsafe impl Pod for Shared<SampleRequest> {}
 
 /// The program in the kernel.
 pub struct Probe {
@@ -64,7 +71,8 @@ pub struct Probe {
     ebpf: Rc<RefCell<Ebpf>>,
     tracepoint: Tracepoint,
     link: Option<Link>,
-    counters: PerCpuArray<MapData, Shared<Counters>>,
+    by_flow: bool,
+    processors: PerCpuArray<MapData, Shared<PerProcessor>>,
 }
 
 enum Link {
@@ -83,6 +91,13 @@ impl Probe {
         config: &Config,
         chosen: &Chosen,
     ) -> Result<Self> {
+        let count_by = match (config.counts, config.table.counts_flows()) {
+            (false, _) => BY_NOTHING,
+            (true, false) => BY_KEY,
+            (true, true) => BY_FLOW,
+        };
+        // No map can have room for nothing.
+        let room_for = |by| if by == count_by { config.table.max_keys } else { 1 };
         let mut globals = Shared(Globals {
             has_reason: kernel.has_reason.into(),
             filter_reasons: chosen.reasons.is_some().into(),
@@ -90,7 +105,9 @@ impl Probe {
             filter_hosts: (!chosen.hosts.is_empty()).into(),
             sample: chosen.sample,
             rate_limit: chosen.rate_limit,
-            stacks: config.stack.is_some().into(),
+            stacks: config.wants_stacks().into(),
+            count_by,
+            samples: config.samples.into(),
             wake_at: config.buffer_size / WAKE_AT_FRACTION,
             ..Globals::EMPTY
         });
@@ -115,6 +132,8 @@ impl Probe {
             .override_global(FILTERS_GLOBAL, &filters, true)
             .override_global(aya_log::LEVEL, &log_level, true)
             .map_max_entries("RECORDS", config.buffer_size)
+            .map_max_entries(COUNTS, room_for(BY_KEY))
+            .map_max_entries(FLOWS, room_for(BY_FLOW))
             .map_max_entries(FUNCTIONS, entries(&chosen.functions))
             .map_max_entries(HOSTS, entries(&chosen.hosts))
             .map_max_entries(INPUTS, entries(&chosen.inputs))
@@ -136,11 +155,17 @@ impl Probe {
                 event_program(&mut ebpf)?.load().map_err(refusal::explain)?
             }
         }
-        let counters = PerCpuArray::try_from(
-            ebpf.take_map("COUNTERS").context("the program has no counters")?,
+        let processors = PerCpuArray::try_from(
+            ebpf.take_map("PROCESSORS").context("the program has no counters")?,
         )?;
         let ebpf = Rc::new(RefCell::new(ebpf));
-        Ok(Self { ebpf, tracepoint: kernel.tracepoint, link: None, counters })
+        Ok(Self {
+            ebpf,
+            tracepoint: kernel.tracepoint,
+            link: None,
+            by_flow: count_by == BY_FLOW,
+            processors,
+        })
     }
 
     /// The ring of records, and the reader's state; both can be taken once.
@@ -152,6 +177,19 @@ impl Probe {
         let mut take =
             |name| ebpf.take_map(name).with_context(|| format!("the program has no map {name}"));
         Ok((RingBuf::try_from(take("RECORDS")?)?, Array::try_from(take("READER")?)?))
+    }
+
+    /// The counts, which can be taken once.
+    ///
+    /// # Errors
+    /// When they have been taken.
+    pub fn take_counts(&mut self) -> Result<Counts> {
+        let mut ebpf = self.ebpf.borrow_mut();
+        let mut take =
+            |name| ebpf.take_map(name).with_context(|| format!("the program has no map {name}"));
+        let map = take(if self.by_flow { FLOWS } else { COUNTS })?;
+        let Map::HashMap(map) = map else { bail!("the map of counts is no hash map") };
+        Ok(Counts::new(map, self.by_flow, Array::try_from(take("SAMPLE_REQUEST")?)?))
     }
 
     /// Access for the reader of the program's own messages.
@@ -207,15 +245,16 @@ impl Probe {
     /// # Errors
     /// When the kernel does not give them.
     pub fn counters(&self) -> Result<Counters> {
-        let each = self.counters.get(&0, 0).context("cannot read the counters")?;
-        Ok(each.iter().fold(Counters::default(), |sum, Shared(one)| Counters {
-            seen: sum.seen + one.seen,
-            matched: sum.matched + one.matched,
-            sampled_out: sum.sampled_out + one.sampled_out,
-            rate_limited: sum.rate_limited + one.rate_limited,
-            lost: sum.lost + one.lost,
-            stack_failed: sum.stack_failed + one.stack_failed,
-        }))
+        Ok(self.processors()?.iter().fold(Counters::default(), |sum, one| sum + one.counters))
+    }
+
+    /// What each processor keeps for itself.
+    ///
+    /// # Errors
+    /// When the kernel does not give it.
+    pub fn processors(&self) -> Result<Vec<PerProcessor>> {
+        let each = self.processors.get(&0, 0).context("cannot read the counters")?;
+        Ok(each.iter().map(|Shared(one)| *one).collect())
     }
 
     /// How often the kernel did not run the program because the processor was in it already.

@@ -29,6 +29,11 @@ pub struct Config {
     pub filter_hosts: u32,
     /// 1 to send a stack with each record.
     pub stacks: u32,
+    /// What drops are counted by, a `BY_*`; they are sent where that is
+    /// [`BY_NOTHING`](crate::count::BY_NOTHING).
+    pub count_by: u32,
+    /// 1 to send a drop of each new key beside counting it, and when one is wanted.
+    pub samples: u32,
     /// Bytes waiting in the ring from which on the reader is woken without delay.
     pub wake_at: u32,
     /// The core reason for which the tracepoint `qdisc_drop` tells a finer one (kernel 7.1 and
@@ -60,6 +65,8 @@ impl Config {
         filter_functions: 0,
         filter_hosts: 0,
         stacks: 0,
+        count_by: 0,
+        samples: 0,
         wake_at: 0,
         coarse_qdisc_reason: 0,
         vlan_present_mask: 0,

@@ -16,4 +16,22 @@ pub struct Counters {
     pub lost: u64,
     /// Drops for which a stack was asked and none could be taken.
     pub stack_failed: u64,
+    /// Counted drops for whose key the table has no room.
+    pub other: u64,
+}
+
+impl core::ops::Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            seen: self.seen + other.seen,
+            matched: self.matched + other.matched,
+            sampled_out: self.sampled_out + other.sampled_out,
+            rate_limited: self.rate_limited + other.rate_limited,
+            lost: self.lost + other.lost,
+            stack_failed: self.stack_failed + other.stack_failed,
+            other: self.other + other.other,
+        }
+    }
 }

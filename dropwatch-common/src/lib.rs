@@ -6,6 +6,7 @@
 #![no_std]
 
 pub mod config;
+pub mod count;
 pub mod counters;
 pub mod filter;
 pub mod owner;

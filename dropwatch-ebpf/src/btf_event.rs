@@ -53,6 +53,8 @@ impl<'a> BtfEvent<'a> {
 }
 
 impl Source for BtfEvent<'_> {
+    const READS_STRUCTS: bool = true;
+
     #[inline(always)]
     fn reason(&self) -> Option<u32> {
         (config!(has_reason) != 0).then_some(self.reason)

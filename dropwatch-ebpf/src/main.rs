@@ -11,6 +11,7 @@
 
 mod btf_event;
 mod context;
+mod count;
 mod device;
 mod filter;
 mod globals;
@@ -33,6 +34,8 @@ use aya_ebpf::{
     macros::{btf_tracepoint, tracepoint},
     programs::{BtfTracePointContext, TracePointContext},
 };
+
+use dropwatch_common::count::BY_NOTHING;
 
 use crate::{btf_event::BtfEvent, globals::config, source::Source, trace_event::TraceEvent};
 
@@ -59,7 +62,8 @@ pub fn kfree_skb_event(ctx: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn report(ctx: &impl EbpfContext, drop: &impl Source) {
-    let Some(counters) = maps::counters() else { return };
+    let Some(processor) = maps::processor() else { return };
+    let counters = &mut processor.counters;
     counters.seen += 1;
     if !filter::passes(drop, counters.seen) {
         return;
@@ -68,7 +72,9 @@ fn report(ctx: &impl EbpfContext, drop: &impl Source) {
     if !sample::takes(counters) {
         return;
     }
-    if config!(stacks) != 0 {
+    if config!(count_by) != BY_NOTHING {
+        count::count(ctx, processor, drop);
+    } else if config!(stacks) != 0 {
         stack::send(ctx, counters, drop);
     } else {
         ring::send(counters, drop, 0);

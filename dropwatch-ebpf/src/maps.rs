@@ -5,7 +5,10 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
-use dropwatch_common::{counters::Counters, reader};
+use dropwatch_common::{
+    count::{CountKey, Counted, FlowKey, PerProcessor, SampleRequest},
+    reader,
+};
 
 use crate::{qdisc::QdiscDrop, sample::Window, stack::Scratch};
 
@@ -14,7 +17,18 @@ use crate::{qdisc::QdiscDrop, sample::Window, stack::Scratch};
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 12, 0);
 
 #[map]
-static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+static PROCESSORS: PerCpuArray<PerProcessor> = PerCpuArray::with_max_entries(1, 0);
+
+/// Drops by key; the tool sets the size.
+#[map]
+pub static COUNTS: HashMap<CountKey, Counted> = HashMap::with_max_entries(1, 0);
+
+/// Drops by key and flow, likewise.
+#[map]
+pub static FLOWS: HashMap<FlowKey, Counted> = HashMap::with_max_entries(1, 0);
+
+#[map]
+static SAMPLE_REQUEST: Array<SampleRequest> = Array::with_max_entries(1, 0);
 
 /// The reader's state, see [`reader`].
 #[map]
@@ -52,26 +66,32 @@ pub fn window() -> Option<*mut Window> {
 #[inline(always)]
 pub fn qdisc_drop() -> Option<&'static mut QdiscDrop> {
     let last = QDISC_DROP.get_ptr_mut(0)?;
-    // SAFETY: as in `counters`; the program that writes it and the one that reads it follow each
+    // SAFETY: as in `processor`; the program that writes it and the one that reads it follow each
     // other on the processor.
     Some(unsafe { &mut *last })
 }
 
-/// This processor's counters. There always are some: an array has all its elements.
+/// The sample that the tool wants.
 #[inline(always)]
-pub fn counters() -> Option<&'static mut Counters> {
-    let counters = COUNTERS.get_ptr_mut(0)?;
+pub fn sample_request() -> Option<*mut SampleRequest> {
+    SAMPLE_REQUEST.get_ptr_mut(0)
+}
+
+/// What this processor keeps for itself. There always is one: an array has all its elements.
+#[inline(always)]
+pub fn processor() -> Option<&'static mut PerProcessor> {
+    let processor = PROCESSORS.get_ptr_mut(0)?;
     // SAFETY: the element is this processor's own, and made of integers. Where an interrupt has the
     // program run on a processor on which it has not ended, which Linux 6.2 and later do not
     // allow, an addition of that moment may be forgotten.
-    Some(unsafe { &mut *counters })
+    Some(unsafe { &mut *processor })
 }
 
 /// This processor's place to assemble a record with a stack.
 #[inline(always)]
 pub fn scratch() -> Option<&'static mut Scratch> {
     let scratch = SCRATCH.get_ptr_mut(0)?;
-    // SAFETY: as in `counters`.
+    // SAFETY: as in `processor`.
     Some(unsafe { &mut *scratch })
 }
 

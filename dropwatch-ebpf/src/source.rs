@@ -6,6 +6,9 @@ use crate::packet::Headers;
 
 /// A drop, as one of the programs got it. What is not known is none.
 pub trait Source {
+    /// Whether the kernel's structs can be read, so that what is not there is known not to be.
+    const READS_STRUCTS: bool;
+
     /// The raw drop reason.
     fn reason(&self) -> Option<u32>;
     /// Return address of the call that freed the packet.

@@ -53,6 +53,8 @@ impl<'a> TraceEvent<'a> {
 }
 
 impl Source for TraceEvent<'_> {
+    const READS_STRUCTS: bool = false;
+
     #[inline(always)]
     fn reason(&self) -> Option<u32> {
         if config!(has_reason) == 0 {

@@ -13,8 +13,14 @@ pub struct Account {
     pub matched: u64,
     /// Of these, those on standard output.
     pub shown: u64,
+    /// Of the matched, those in the table, where drops are counted and not shown.
+    pub counted: u64,
+    /// Of the matched, those for whose key the table had no room.
+    pub other: u64,
     /// Of the matched, those for which the buffer had no room.
     pub lost: u64,
+    /// Of the counted or shown, those that are usual.
+    pub usual: u64,
     /// Of the matched, those that `--sample` left out.
     pub sampled_out: u64,
     /// Of the matched, those that `--rate-limit` left out.
@@ -57,11 +63,16 @@ impl Account {
         let mut account = Self {
             seen: take(BEGIN, ", ")?.parse()?,
             matched: take("matched ", ", ")?.parse()?,
-            shown: take("shown ", ", ")?.parse()?,
-            lost: take("lost ", ", ")?.parse()?,
-            seconds: take("in ", " s")?.parse()?,
             ..Self::default()
         };
+        match take("counted ", ", ") {
+            Ok(counted) => account.counted = counted.parse()?,
+            Err(_) => {
+                account.shown = take("shown ", ", ")?.parse()?;
+                account.lost = take("lost ", ", ")?.parse()?;
+            }
+        }
+        account.seconds = take("in ", " s")?.parse()?;
         if !plain.is_empty() {
             bail!("{plain:?} at the end");
         }
@@ -71,6 +82,8 @@ impl Account {
             match what {
                 "left out by --sample" => account.sampled_out = count,
                 "left out by --rate-limit" => account.rate_limited = count,
+                what if what.starts_with("counted as other (") => account.other = count,
+                what if what.starts_with("usual (") => account.usual = count,
                 what if what.starts_with("not shown (") => account.not_shown = count,
                 what if what.starts_with("without a stack (") => account.without_stack = count,
                 what if what.starts_with("missed (") => account.missed = count,
@@ -84,7 +97,8 @@ impl Account {
     pub fn adds_up(&self) -> bool {
         let left_out = self.sampled_out + self.rate_limited;
         self.matched <= self.seen
-            && self.shown + self.lost + self.not_shown + left_out == self.matched
+            && self.shown + self.lost + self.not_shown + self.counted + self.other + left_out
+                == self.matched
     }
 }
 
@@ -113,6 +127,10 @@ mod tests {
         let stderr = "dropwatch: seen 9, matched 8, shown 1, lost 0, in 1 s; 5 left out by --sample; 2 left out by --rate-limit\n";
         let account = Account::find(stderr)?;
         assert_eq!((account.sampled_out, account.rate_limited), (5, 2));
+        assert!(account.adds_up());
+        let stderr = "dropwatch: seen 9, matched 8, counted 5, in 1.000 s; 3 counted as other (the table is full: --max-keys)\n";
+        let account = Account::find(stderr)?;
+        assert_eq!((account.counted, account.other), (5, 3));
         assert!(account.adds_up());
         Ok(())
     }

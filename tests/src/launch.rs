@@ -119,9 +119,10 @@ impl Launch {
 
     fn spawn(self) -> Result<Running> {
         let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
-        let chooses = has(&["list-reasons", "--fields", "--json"]);
-        // JSON has none.
-        let heading = !has(&["--json"]);
+        let counts = has(&["top", "--summary", "--folded", "report"]);
+        let chooses = counts || has(&["list-reasons", "--fields", "--json"]);
+        // JSON has none, and tables come later.
+        let heading = !counts && !has(&["--json"]);
         let with_queues = !has(&["--no-btf"]) && kernel_tells_queue_drops();
         let mut words = self.through;
         words.push(self.binary.into_os_string());
@@ -341,6 +342,11 @@ impl Finished {
     /// Standard error as text.
     pub fn stderr(&self) -> String {
         self.stderr.iter().map(|line| line.text.clone() + "\n").collect()
+    }
+
+    /// How many things it said on standard error, besides the table at the end of a stream.
+    pub fn notices(&self) -> usize {
+        self.stderr.iter().filter(|line| line.text.starts_with("dropwatch: ")).count()
     }
 
     /// The drops that it printed.

@@ -321,12 +321,12 @@ fn hidden_addresses_are_told_once_and_shown_as_numbers() -> Result<()> {
         finished.stderr.iter().filter(|line| line.text.contains("kptr_restrict")).collect();
     assert_eq!(notices.len(), 1, "{}", finished.stderr());
     assert!(notices[0].text.contains("CAP_SYSLOG"), "{}", finished.stderr());
-    assert_eq!(finished.stderr.len(), 2, "notice and account: {}", finished.stderr());
+    assert_eq!(finished.notices(), 2, "notice and account: {}", finished.stderr());
 
     // With what the notice asks for there is none.
     let (finished, functions) = one_drop(as_nobody(&binary, "+bpf,+perfmon,+syslog", &[]))?;
     assert!(functions.iter().all(|function| !function.is_empty()), "{functions:?}");
-    assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+    assert_eq!(finished.notices(), 1, "{}", finished.stderr());
 
     // At 2 nobody sees addresses, root neither.
     let _higher = Setting::new("kernel/kptr_restrict", "2")?;

@@ -64,7 +64,7 @@ fn one_drop(launch: Launch, kept: u64) -> Result<()> {
     let finished = dropwatch.interrupt()?;
     finished.success()?;
     attached.wait_until_gone()?;
-    assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+    assert_eq!(finished.notices(), 1, "{}", finished.stderr());
     let events = finished.events()?;
     let own = events.iter().find(|event| event.ran_for(process::id())).context("no own drop")?;
     let function = own.location.function.split('.').next().unwrap_or_default();

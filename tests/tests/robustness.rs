@@ -176,7 +176,7 @@ fn what_comes_while_it_is_suspended_is_shown_later() -> Result<()> {
         assert_eq!(own(&events).len(), 3 * COUNT as usize, "signal {signal}: {account:?}");
         assert_eq!((account.lost, account.not_shown), (0, 0), "{account:?}");
         assert_eq!(account.shown, events.len() as u64, "{account:?}");
-        assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+        assert_eq!(finished.notices(), 1, "{}", finished.stderr());
         assert!(account.seconds > 1.2, "{account:?}");
         assert!(own(&events).is_sorted_by_key(|event| event.time), "signal {signal}");
     }
@@ -198,7 +198,7 @@ fn what_has_no_room_while_it_is_suspended_is_counted() -> Result<()> {
     assert_eq!(account.shown, events.len() as u64, "{account:?}");
     let told = finished.stderr.iter().filter(|line| line.text.contains(" drops lost, ")).count();
     assert_eq!(told, 1, "{}", finished.stderr());
-    assert_eq!(finished.stderr.len(), 2, "{}", finished.stderr());
+    assert_eq!(finished.notices(), 2, "{}", finished.stderr());
     let own = own(&events);
     let resumed = own.len() - COUNT as usize;
     let gap = own[resumed].time - own[resumed - 1].time;
@@ -231,7 +231,7 @@ fn the_disk_fills_up() -> Result<()> {
         let error = finished.stderr.last().context("an error")?;
         let text = "dropwatch: cannot write to standard output: No space left on device";
         assert!(error.text.starts_with(text), "{message}");
-        assert_eq!(finished.stderr.len(), 2, "error and account: {message}");
+        assert_eq!(finished.notices(), 2, "error and account: {message}");
         attached.wait_until_gone()?;
 
         let account = finished.account()?;

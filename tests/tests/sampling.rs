@@ -24,7 +24,7 @@ fn loopback() -> Result<Namespace> {
 fn assert_notice(finished: &Finished, text: &str) {
     let first = finished.stderr.first().map(|line| line.text.as_str()).unwrap_or_default();
     assert!(first.contains(text) && first.contains("the account counts the rest"), "{first}");
-    assert_eq!(finished.stderr.len(), 2, "notice and account: {}", finished.stderr());
+    assert_eq!(finished.notices(), 2, "notice and account: {}", finished.stderr());
 }
 
 const NARROW: [&str; 4] = ["--dst", "10.1.2.3", "--dport", "9"];

@@ -38,7 +38,7 @@ fn signals_end_it_with_an_account() -> Result<()> {
         let own = events.iter().filter(|event| event.pid == std::process::id()).count();
         assert_eq!(own, 5, "signal {signal}");
         assert_eq!(account.shown, events.len() as u64, "signal {signal}");
-        assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+        assert_eq!(finished.notices(), 1, "{}", finished.stderr());
         assert!(
             finished.took < patience(Duration::from_secs(2)),
             "signal {signal}: {:?}",

@@ -75,7 +75,7 @@ fn comparable(events: &[Event]) -> Vec<Event> {
 fn assert_one_notice(finished: &Finished, text: &str) {
     let notices = finished.stderr.iter().filter(|line| line.text.contains(text)).count();
     assert_eq!(notices, 1, "{}", finished.stderr());
-    assert_eq!(finished.stderr.len(), 2, "notice and account: {}", finished.stderr());
+    assert_eq!(finished.notices(), 2, "notice and account: {}", finished.stderr());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn without_btf_or_tracefs_there_is_a_remedy() -> Result<()> {
     assert_eq!(finished.status.code(), Some(1), "{message}");
     assert_eq!(finished.stdout(), "", "{message}");
     assert!(message.contains("mount -t tracefs tracefs /sys/kernel/tracing"), "{message}");
-    assert_eq!(finished.stderr.len(), 1, "{message}");
+    assert_eq!(finished.notices(), 1, "{message}");
     Ok(())
 }
 
@@ -157,7 +157,7 @@ fn without_reasons_all_else_is_the_same() -> Result<()> {
         let [(_, with), (finished, without)] = both(with, without, COUNT / 10)?;
         match no_btf {
             true => assert_one_notice(&finished, "without BTF"),
-            false => assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr()),
+            false => assert_eq!(finished.notices(), 1, "{}", finished.stderr()),
         }
         assert!(with.iter().all(|event| event.reason != "?"));
         let expected: Vec<_> = comparable(&with)

@@ -3,9 +3,12 @@
 pub mod details;
 pub mod fields;
 pub mod json;
-mod place;
+pub(crate) mod place;
+pub mod plain_table;
+pub mod silent;
 pub mod sources;
-mod stack_text;
+pub(crate) mod stack_text;
+pub mod table;
 pub mod text;
 
 use crate::{config::Config, drop::Drop};
@@ -14,6 +17,9 @@ use text::{Text, TextConfig};
 
 /// The format that the user wants.
 pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
+    if config.folded || config.silent {
+        return Box::new(silent::Silent(sources));
+    }
     if config.json {
         return Box::new(json::Json::new(sources));
     }
@@ -30,6 +36,9 @@ pub trait Render {
 
     /// Appends one drop.
     fn drop(&mut self, drop: &Drop, out: &mut Vec<u8>);
+
+    /// The names of what is shown.
+    fn sources(&mut self) -> &mut Sources;
 
     /// Called about once a second while drops come, to look whether the world has changed.
     fn tick(&mut self);

@@ -20,7 +20,7 @@ use crate::{
 /// Shown in place of what is not known.
 pub const UNKNOWN: &str = "?";
 /// Shown in place of what the drop does not have.
-const NONE: &str = "-";
+pub const NONE: &str = "-";
 
 /// The text format.
 pub struct Text {
@@ -234,6 +234,10 @@ impl Render for Text {
         if let (Some(stacks), Some(stack)) = (&mut self.stacks, &drop.stack) {
             stacks.write(stack, drop.location, &mut self.sources.symbols, out);
         }
+    }
+
+    fn sources(&mut self) -> &mut Sources {
+        &mut self.sources
     }
 
     fn tick(&mut self) {

@@ -218,7 +218,7 @@ fn mistakes_end_with_status_2() -> Result<()> {
     ] {
         let finished = Launch::new(args).run()?;
         assert_eq!(finished.status.code(), Some(2), "{}", finished.stderr());
-        assert_eq!(finished.stderr.len(), 1, "{}", finished.stderr());
+        assert_eq!(finished.notices(), 1, "{}", finished.stderr());
         assert!(finished.stderr().contains(cause), "{}", finished.stderr());
     }
     Ok(())

@@ -45,6 +45,10 @@ impl Render for Json {
         out.push(b'\n');
     }
 
+    fn sources(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+
     fn tick(&mut self) {
         self.sources.tick();
     }

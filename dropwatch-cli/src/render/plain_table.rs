@@ -1,0 +1,128 @@
+//! Counts as a plain table, for logs and for the end of a run.
+
+use super::{sources::Sources, table::write_part};
+use crate::{
+    config::TableConfig,
+    counts::{
+        Snapshot,
+        key::{By, Key},
+        table::{Row, Sort, Table},
+    },
+    write::{pad_left, pad_right},
+};
+
+/// Drops for whose key there was no room.
+const OTHER: &str = "(other)";
+
+/// What stands in the column RATE, in drops per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rates {
+    /// Those of the last interval.
+    Lately,
+    /// Those of the whole run, which took so many seconds.
+    Mean(f64),
+}
+
+/// Appends a table: a heading, the rows, and the sum.
+pub fn write(
+    table: &Table,
+    config: &TableConfig,
+    rates: Rates,
+    sources: &mut Sources,
+    out: &mut Vec<u8>,
+) {
+    let rows = table.rows(config.sort, !matches!(config.sort, Sort::Key(_)));
+    let shown = config.rows.unwrap_or(usize::MAX).min(rows.len());
+    let (rows, rest) = rows.split_at(shown);
+    let by = table.by();
+    let mut lines = vec![heading(by)];
+    lines.extend(rows.iter().map(|row| line(row, rates, parts(&row.key, by, sources))));
+    if let Some(rest) = sum(rest) {
+        let what = format!("({} more)", table.rows_len() - shown);
+        lines.push(line(&rest, rates, vec![what.into()]));
+    }
+    let other = table.other();
+    if other.total > 0 {
+        lines.push(line(&other, rates, vec![OTHER.into()]));
+    }
+    write_aligned(&lines, out);
+}
+
+/// Appends the table of drops that were shown one by one, in so many seconds from the first to the
+/// last.
+pub fn write_snapshot(
+    snapshot: &Snapshot,
+    seconds: f64,
+    config: &TableConfig,
+    sources: &mut Sources,
+    out: &mut Vec<u8>,
+) {
+    let mut table = Table::new(config.by.clone(), 0);
+    table.feed(snapshot);
+    write(&table, config, Rates::Mean(seconds), sources, out);
+}
+
+/// All rows in one.
+fn sum(rows: &[Row]) -> Option<Row> {
+    let mut rows = rows.iter();
+    let first = rows.next()?.clone();
+    Some(rows.fold(first, |sum, row| Row {
+        total: sum.total + row.total,
+        rate: sum.rate + row.rate,
+        share: sum.share + row.share,
+        ..sum
+    }))
+}
+
+type Line = Vec<Vec<u8>>;
+/// Columns of numbers, which are aligned at the right.
+const NUMBERS: usize = 3;
+
+fn heading(by: &[By]) -> Line {
+    let names = ["TOTAL", "RATE", "SHARE"].into_iter().chain(by.iter().map(|by| by.heading()));
+    names.map(|name| name.as_bytes().to_vec()).collect()
+}
+
+fn line(row: &Row, rates: Rates, parts: Line) -> Line {
+    let rate = match rates {
+        Rates::Lately => row.rate,
+        Rates::Mean(seconds) if seconds > 0.0 => row.total as f64 / seconds,
+        Rates::Mean(_) => 0.0,
+    };
+    let numbers =
+        [row.total.to_string(), format!("{rate:.1}"), format!("{:.1}%", row.share * 100.0)];
+    numbers.into_iter().map(String::into_bytes).chain(parts).collect()
+}
+
+fn parts(key: &Key, by: &[By], sources: &mut Sources) -> Line {
+    let part = |by: &By| {
+        let mut out = Vec::new();
+        write_part(*by, key, sources, &mut out);
+        out
+    };
+    by.iter().map(part).collect()
+}
+
+fn write_aligned(lines: &[Line], out: &mut Vec<u8>) {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        let cells = cells.map(|cell| String::from_utf8_lossy(cell).chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    for line in lines {
+        for (column, cell) in line.iter().enumerate() {
+            if column > 0 {
+                out.extend(b"  ");
+            }
+            let is_last = column + 1 == line.len();
+            match widths[column] {
+                width if column < NUMBERS => pad_left(cell, width, out),
+                _ if is_last => out.extend(cell),
+                width => pad_right(cell, width, out),
+            }
+        }
+        out.push(b'\n');
+    }
+}
