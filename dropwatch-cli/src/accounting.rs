@@ -15,6 +15,8 @@ pub struct Account {
     pub malformed: u64,
     /// Drops that the program could not see, since it was running on that processor already.
     pub missed: u64,
+    /// Drops that `--baseline` has as usual, and that the table leaves out.
+    pub usual: u64,
     /// How long drops were traced.
     pub elapsed: Duration,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Account {
                 (self.unread(), "not shown (in the buffer when dropwatch stopped)"),
                 (stack_failed, "without a stack (the kernel gave none)"),
                 (self.missed, MISSED),
+                (self.usual, USUAL),
                 (self.malformed, "damaged in the ring"),
             ],
         )
@@ -59,6 +62,8 @@ pub struct CountAccount {
     pub counters: Counters,
     /// Drops that the program could not see, since it was running on that processor already.
     pub missed: u64,
+    /// Drops that `--baseline` has as usual, and that the table leaves out.
+    pub usual: u64,
     /// How long drops were traced.
     pub elapsed: Duration,
 }
@@ -76,6 +81,7 @@ impl fmt::Display for CountAccount {
                 (sampled_out, SAMPLED_OUT),
                 (rate_limited, RATE_LIMITED),
                 (self.missed, MISSED),
+                (self.usual, USUAL),
             ],
         )
     }
@@ -83,6 +89,7 @@ impl fmt::Display for CountAccount {
 
 const SAMPLED_OUT: &str = "left out by --sample";
 const RATE_LIMITED: &str = "left out by --rate-limit";
+const USUAL: &str = "usual (--baseline), and left out of the table";
 const MISSED: &str = "missed (dropped while dropwatch handled another on the same processor)";
 
 /// What there is only now and then.
@@ -140,8 +147,7 @@ mod tests {
             stack_failed: 2,
             other: 0,
         };
-        let account =
-            Account { counters, shown: 3, missed: 7, malformed: 1, elapsed: Duration::ZERO };
+        let account = Account { counters, shown: 3, missed: 7, malformed: 1, ..Account::default() };
         let text = account.to_string();
         for part in [
             "15 left out by --sample",

@@ -1,6 +1,6 @@
 //! The command line: clap types only. `config.rs` gives the arguments their meaning.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -16,9 +16,11 @@ Examples:
   sudo dropwatch --reason NO_SOCKET --stack       with the kernel stack of each drop
   sudo dropwatch --l4 tcp --port 443,8000-8100    some packets only
   sudo dropwatch top                              what is dropped most, in a live table
+  sudo dropwatch --fail-on NO_SOCKET -- make test what is dropped while a program runs
   dropwatch list-reasons                          the drop reasons of this kernel
 
-Exit status: 0 when all went well, 1 when something failed, 2 for a usage error";
+Exit status: 0 when all went well, 1 when something failed, 2 for a usage error, 3 when --fail-on
+happened; with a COMMAND its own status, unless that is 0";
 
 /// Tells why the Linux kernel is dropping packets: who, why, what and where, as it happens
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ pub enum Command {
     Top(TopArgs),
     /// List the drop reasons of this kernel, from its own BTF
     ListReasons(ListReasonsArgs),
+    /// Report on recordings, the output of --json, on any machine
+    Report(ReportArgs),
 }
 
 /// Arguments of streaming.
@@ -100,6 +104,32 @@ pub struct TraceArgs {
     #[arg(long)]
     pub json: bool,
 
+    /// Print stacks by reason at the end, a line each with a count, as flame graphs are made of
+    #[arg(long, conflicts_with_all = ["stack", "fields", "verbose_packet", "json", "summary"])]
+    pub folded: bool,
+
+    /// Draw the stacks by reason as a flame graph, at the end
+    #[arg(long, value_name = "FILE.svg", conflicts_with = "summary")]
+    pub flamegraph: Option<PathBuf>,
+
+    /// Write the packets to a capture too, which Wireshark and tshark read; with --stack their
+    /// comments have the stacks
+    #[arg(long, value_name = "FILE.pcapng", conflicts_with = "summary")]
+    pub write: Option<PathBuf>,
+
+    /// Write the drops to a file in place of standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with = "summary")]
+    pub output: Option<PathBuf>,
+
+    /// End with status 3 if this happens, or more than N times; the reason is as for --reason
+    #[arg(long, value_name = "REASON[:N]", action = ArgAction::Append, conflicts_with = "without_reasons")]
+    pub fail_on: Vec<String>,
+
+    /// Leave out of the table, and of --fail-on, what this recording has as well: so many drops
+    /// for the same reason in the same function
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
     /// Show no drops but count them in the kernel, which costs the least, and print a table at the
     /// end
     #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json"])]
@@ -117,6 +147,10 @@ pub struct TraceArgs {
     /// Which drops to stream. Last, since what comes after is listed under the same heading.
     #[command(flatten)]
     pub filters: FilterArgs,
+
+    /// Run this program, and trace until it ends; its status is passed on
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["duration", "count"])]
+    pub command: Vec<OsString>,
 }
 
 /// How a table counts.
@@ -282,6 +316,67 @@ pub enum ColorMode {
     Always,
     /// Never.
     Never,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Recordings, plain or compressed by gzip or zstd; '-' for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Print the drops, as they were shown when they happened; without this and the next ones, a
+    /// table of them is printed
+    #[arg(long)]
+    pub text: bool,
+
+    /// Print the drops as JSON again
+    #[arg(long, conflicts_with_all = ["text", "folded", "fields", "verbose_packet", "stack"])]
+    pub json: bool,
+
+    /// Print stacks by reason, a line each with a count, as flame graphs are made of
+    #[arg(long, conflicts_with_all = ["text", "fields", "verbose_packet", "stack"])]
+    pub folded: bool,
+
+    /// Write the packets to a capture, which Wireshark and tshark read
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub write: Option<PathBuf>,
+
+    /// Draw the stacks by reason as a flame graph
+    #[arg(long, value_name = "FILE.svg")]
+    pub flamegraph: Option<PathBuf>,
+
+    /// How the table counts.
+    #[command(flatten)]
+    pub table: TableArgs,
+
+    /// Print the drops, with these columns, separated by commas; `dropwatch --help` explains each
+    #[arg(long, value_name = "FIELDS")]
+    pub fields: Option<String>,
+
+    /// Print the drops, with lines about packet, device, socket and context under each drop
+    #[arg(long)]
+    pub verbose_packet: bool,
+
+    /// Print the drops, with the stacks that were recorded
+    #[arg(
+        short,
+        long,
+        value_name = "MODE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "once",
+        hide_possible_values = true
+    )]
+    pub stack: Option<StackMode>,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorMode,
+
+    /// Which drops to report on.
+    #[command(flatten)]
+    pub filters: FilterArgs,
 }
 
 /// Arguments of `list-reasons`.

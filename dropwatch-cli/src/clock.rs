@@ -24,6 +24,11 @@ impl Clock {
         Self { offset: boot_to_unix(), zone: TimeZone::system(), second: None, utc_second: None }
     }
 
+    /// A clock in the system's time zone for stamps that are Unix time already, as in recordings.
+    pub fn of_unix_time() -> Self {
+        Self { offset: 0, ..Self::system() }
+    }
+
     /// A clock in UTC whose boot time began at this Unix time in nanoseconds.
     pub fn fixed(offset: i64) -> Self {
         Self { offset, zone: TimeZone::UTC, second: None, utc_second: None }
@@ -32,6 +37,11 @@ impl Clock {
     /// Follows the wall clock where it was set meanwhile.
     pub fn adjust(&mut self) {
         self.offset = boot_to_unix();
+    }
+
+    /// Unix time in nanoseconds; 0 for what is before 1970.
+    pub fn unix_ns(&self, boot_ns: u64) -> u64 {
+        (boot_ns as i64).wrapping_add(self.offset).try_into().unwrap_or(0)
     }
 
     /// Appends the time of day with microseconds, 15 bytes: `14:03:12.123456`.

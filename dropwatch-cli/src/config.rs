@@ -1,8 +1,11 @@
 //! Arguments that have been checked: what they mean, independent of the kernel.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsString,
+    fmt,
     io::{IsTerminal, stdout},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -11,7 +14,8 @@ use jiff::SignedDuration;
 
 use crate::{
     cli::{ColorMode, StackMode, TableArgs, TopArgs, TraceArgs},
-    counts::{key::By, table::Sort},
+    counts::{key::By, local::LocalCounts, table::Sort},
+    fail_on::FailOn,
     filter::Patterns,
     kernel::Without,
     render::fields::Field,
@@ -45,6 +49,22 @@ pub struct Config {
     pub details: bool,
     /// Whether to print JSON instead of text.
     pub json: bool,
+    /// Whether to print stacks by reason at the end, in place of drops.
+    pub folded: bool,
+    /// Where to draw the stacks.
+    pub flamegraph: Option<PathBuf>,
+    /// Where to write the packets.
+    pub capture: Option<PathBuf>,
+    /// Whether to show no drops, since others make use of them.
+    pub silent: bool,
+    /// Where to write the drops; to standard output where there is none.
+    pub output: Option<PathBuf>,
+    /// What must not happen.
+    pub fail_on: Vec<FailOn>,
+    /// The recording of what is usual.
+    pub baseline: Option<PathBuf>,
+    /// The program to run meanwhile, and its arguments.
+    pub command: Vec<OsString>,
     /// Whether to show diagnostics.
     pub verbose: bool,
     /// Whether drops are counted in the kernel and not streamed.
@@ -71,7 +91,11 @@ pub struct TableConfig {
 }
 
 impl TableConfig {
-    fn new(args: &TableArgs) -> Result<Self> {
+    /// Gives the arguments their meaning.
+    ///
+    /// # Errors
+    /// A [`UsageError`] that names the one that has none.
+    pub fn new(args: &TableArgs) -> Result<Self> {
         let by = by(&args.by)?;
         Ok(Self {
             sort: sort(&args.sort, &by)?,
@@ -79,6 +103,11 @@ impl TableConfig {
             rows: args.rows.map(|rows| rows as usize),
             max_keys: args.max_keys,
         })
+    }
+
+    /// Counts of drops that are shown one by one.
+    pub fn local_counts(&self) -> LocalCounts {
+        LocalCounts::new(self.max_keys as usize, self.counts_flows())
     }
 
     /// Whether flows are counted, which costs more.
@@ -104,16 +133,18 @@ impl Config {
     /// # Errors
     /// A [`UsageError`] that names the argument.
     pub fn new(args: &TraceArgs) -> Result<Self> {
+        let has_command = !args.command.is_empty();
+        let exports = args.write.is_some() || args.flamegraph.is_some();
+        if has_command && args.output.is_none() {
+            check_output_of_command(args)?;
+        }
+        let counts = args.summary || has_command && args.output.is_none() && !exports;
         let config = Self {
             filters: Patterns::parse(&args.filters)?,
             stack: args.stack,
             count: args.count,
             duration: args.duration.as_deref().map(duration_of_run).transpose()?,
-            buffer_size: if args.summary {
-                MIN_BUFFER_SIZE
-            } else {
-                buffer_size(&args.buffer_size)?
-            },
+            buffer_size: if counts { MIN_BUFFER_SIZE } else { buffer_size(&args.buffer_size)? },
             color: color(args.color),
             without: Without { btf: args.no_btf, reasons: args.without_reasons },
             columns: match &args.fields {
@@ -122,8 +153,16 @@ impl Config {
             },
             details: args.verbose || args.verbose_packet,
             json: args.json,
+            folded: args.folded,
+            flamegraph: args.flamegraph.clone(),
+            capture: args.write.clone(),
+            silent: has_command && args.output.is_none(),
+            output: args.output.clone(),
+            fail_on: args.fail_on.iter().map(|text| FailOn::parse(text)).collect::<Result<_>>()?,
+            baseline: args.baseline.clone(),
+            command: args.command.clone(),
             verbose: args.verbose,
-            counts: args.summary,
+            counts,
             samples: false,
             table: TableConfig::new(&args.table)?,
             top: None,
@@ -155,6 +194,14 @@ impl Config {
             columns: Vec::new(),
             details: false,
             json: false,
+            folded: false,
+            flamegraph: None,
+            capture: None,
+            silent: false,
+            output: None,
+            fail_on: Vec::new(),
+            baseline: None,
+            command: Vec::new(),
             verbose: args.verbose,
             counts: true,
             samples: !top.batch,
@@ -169,6 +216,11 @@ impl Config {
 }
 
 impl Config {
+    /// Whether the kernel is to send stacks.
+    pub fn wants_stacks(&self) -> bool {
+        self.stack.is_some() || self.folded || self.flamegraph.is_some()
+    }
+
     /// Makes sure that nothing is asked for that needs the kernel's BTF.
     ///
     /// # Errors
@@ -194,10 +246,29 @@ impl Config {
         };
         let of_table = |by: &By| matches!(by, By::Interface | By::Netns);
         self.json
+            || self.capture.is_some()
             || self.details
             || self.samples
             || self.columns.iter().any(of_processes)
             || self.table.by.iter().any(of_table)
+    }
+}
+
+/// Makes sure that nothing is asked for that would be printed among what a program prints.
+fn check_output_of_command(args: &TraceArgs) -> Result<()> {
+    let asked = [
+        ("--json", args.json),
+        ("--fields", args.fields.is_some()),
+        ("--verbose-packet", args.verbose_packet),
+        ("--folded", args.folded),
+        ("--stack", args.stack.is_some() && args.write.is_none()),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((flag, _)) => Err(UsageError(format!(
+            "{flag} would print drops among what the COMMAND prints: name a file for them with --output"
+        ))
+        .into()),
     }
 }
 
@@ -213,7 +284,11 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-fn fields(text: &str) -> Result<Vec<Field>> {
+/// The columns that the user wants.
+///
+/// # Errors
+/// A [`UsageError`] for one that there is not.
+pub fn fields(text: &str) -> Result<Vec<Field>> {
     let field = |name: &str| {
         let name = name.trim();
         Field::named(name).ok_or_else(|| {
@@ -305,7 +380,8 @@ fn buffer_size(text: &str) -> Result<u32> {
     }
 }
 
-fn color(mode: ColorMode) -> bool {
+/// Whether to use colour on standard output.
+pub fn color(mode: ColorMode) -> bool {
     match mode {
         ColorMode::Always => true,
         ColorMode::Never => false,

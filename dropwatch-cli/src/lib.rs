@@ -23,6 +23,7 @@ pub mod packet;
 pub mod ring;
 pub mod stop;
 pub mod stream;
+pub mod verdict;
 
 pub mod clock;
 pub mod protocol;
@@ -33,7 +34,13 @@ pub mod symbols;
 pub mod world;
 pub(crate) mod write;
 
+pub mod baseline;
+pub mod command;
 pub mod counts;
+pub mod export;
+pub mod fail_on;
+pub mod recording;
+pub mod report;
 pub mod summary;
 pub mod top;
 

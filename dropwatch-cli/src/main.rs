@@ -6,44 +6,50 @@ use anyhow::Result;
 use clap::Parser;
 use dropwatch::{
     accounting::Account,
+    baseline::Baseline,
     cli::{Cli, Command},
+    command::CannotStart,
     config::{Config, UsageError},
-    counts::local::LocalCounts,
-    counts::table::Table,
-    diagnostics, list_reasons, memory,
-    output::{Ending, Output},
-    render::{
-        self,
-        plain_table::{self, Rates},
-    },
+    diagnostics,
+    export::Exports,
+    list_reasons, memory,
+    output::{self, Ending, Output},
+    render::{self, plain_table},
+    report,
     session::Session,
     stream::{Ended, Stream},
     summary, top,
+    verdict::Verdict,
 };
 
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("dropwatch: {error:#}");
-            if error.is::<UsageError>() { ExitCode::from(USAGE_ERROR) } else { ExitCode::FAILURE }
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("dropwatch: {error:#}");
+        if error.is::<UsageError>() {
+            ExitCode::from(USAGE_ERROR)
+        } else if let Some(error) = error.downcast_ref::<CannotStart>() {
+            ExitCode::from(error.status())
+        } else {
+            ExitCode::FAILURE
         }
-    }
+    })
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Some(Command::ListReasons(args)) => list_reasons::run(&args),
-        Some(Command::Top(args)) => trace(&Config::of_top(&args)?),
-        None => trace(&Config::new(&cli.trace)?),
+        Some(Command::ListReasons(args)) => list_reasons::run(&args)?,
+        Some(Command::Report(args)) => report::run(&args)?,
+        Some(Command::Top(args)) => return Ok(trace(&Config::of_top(&args)?)?.status()),
+        None => return Ok(trace(&Config::new(&cli.trace)?)?.status()),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Traces drops: counts them in the kernel, or streams them.
 #[tokio::main(flavor = "current_thread")]
-async fn trace(config: &Config) -> Result<()> {
+async fn trace(config: &Config) -> Result<Verdict> {
     memory::keep_small();
     if config.verbose {
         diagnostics::enable();
@@ -56,19 +62,27 @@ async fn trace(config: &Config) -> Result<()> {
 }
 
 /// Streams drops: the way of a drop from top to bottom.
-async fn stream(config: &Config) -> Result<()> {
+async fn stream(config: &Config) -> Result<Verdict> {
+    // Files are opened while there are the rights to do so.
+    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
+    let file = config.output.as_deref().map(output::create).transpose()?;
+    let exports =
+        Exports::new(config.capture.as_deref(), config.flamegraph.as_deref(), config.folded)?;
     let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
-    let output = Output::start()?;
+    let output = Output::start(file)?;
     let mut render = render::of(config, sources);
-    let counts = LocalCounts::new(config.table.max_keys as usize, config.table.counts_flows());
-    let mut stream = Stream::new(reader, render.as_mut(), counts, &output, config.count);
+    let counts = config.table.local_counts();
+    let mut stream = Stream::new(reader, render.as_mut(), counts, exports, &output, config.count);
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;
-    let drained =
-        matches!(ended, Ok(Ended::OutputClosed)) || stream.drain(&mut stop, &probe).await?;
+    let drained = match ended {
+        Ok(Ended::Requested | Ended::LimitReached) => stream.drain(&mut stop, &probe).await?,
+        Ok(Ended::OutputClosed) | Err(_) => true,
+    };
     let malformed = stream.malformed();
-    let counted = stream.counted();
+    let (mut counts, mut exports) = stream.into_parts();
+    let exported = exports.finish();
 
     let shown = output.shown();
     let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
@@ -76,19 +90,22 @@ async fn stream(config: &Config) -> Result<()> {
         (_, Ok(Ending::ReaderGone)) | (Ok(Ended::OutputClosed), Ok(_)) => true,
         (_, Ok(Ending::Complete | Ending::Abandoned) | Err(_)) => false,
     };
+    if config.folded {
+        output::print(&exports.folded())?;
+    }
+    let (mut snapshot, seconds) = (counts.snapshot(), counts.seconds());
+    let sources = render.sources();
+    let verdict = Verdict::of(config, baseline.as_ref(), &mut snapshot, sources, &stop);
     if !reader_gone {
-        let (counters, missed) = (probe.counters()?, probe.missed());
-        if shown.get() > 0 {
-            let mut table = Table::new(config.table.by.clone(), 0);
-            table.feed(&counted);
-            let (mut text, rates) = (Vec::new(), Rates::Mean(elapsed.as_secs_f64()));
-            plain_table::write(&table, &config.table, rates, render.sources(), &mut text);
+        let (counters, missed, shown) = (probe.counters()?, probe.missed(), shown.get());
+        if shown > 0 {
+            let mut text = Vec::new();
+            plain_table::write_snapshot(&snapshot, seconds, &config.table, sources, &mut text);
             eprint!("{}", String::from_utf8_lossy(&text));
         }
-        eprintln!(
-            "dropwatch: {}",
-            Account { counters, shown: shown.get(), malformed, missed, elapsed }
-        );
+        let usual = verdict.usual;
+        let account = Account { counters, shown, malformed, missed, usual, elapsed };
+        eprintln!("dropwatch: {account}");
     }
-    ended.and(written).map(drop)
+    ended.and(written).and(exported).map(|()| verdict)
 }

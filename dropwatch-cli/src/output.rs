@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,8 +26,18 @@ use crate::stop::Stop;
 
 /// A chunk this large is sent off even while more drops are waiting.
 pub const CHUNK_SIZE: usize = 64 << 10;
+/// So are so many drops, also where they make no text.
+pub const CHUNK_DROPS: usize = 4 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
+
+/// A file to write drops to, which holds nothing yet.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("cannot write the drops to {}", path.display()))
+}
 
 /// Writes to standard output at once. False where nobody reads any more.
 ///
@@ -85,24 +96,29 @@ impl Shown {
 }
 
 impl Output {
-    /// Starts the thread that writes.
+    /// Starts the thread that writes, to standard output or to this file in place of it.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start() -> Result<Self> {
+    pub fn start(file: Option<File>) -> Result<Self> {
         let (sender, receiver) = channel(CHUNKS);
         let (end, ended) = oneshot::channel();
         let shown = Shown::default();
         let count = shown.clone();
+        // Without the buffer of `io::stdout`, which hides how much of a chunk was written.
+        let fd = match file {
+            Some(file) => OwnedFd::from(file),
+            None => io::stdout().as_fd().try_clone_to_owned().context("there is no output")?,
+        };
+        // A regular file cannot be watched, and does not hang up either.
+        let hang_up = fd.try_clone().ok();
         thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || {
                 // Nobody waits for the result where writing was abandoned.
-                let _ = end.send(write_all(receiver, &count));
+                let _ = end.send(write_all(File::from(fd), receiver, &count));
             })
             .context("cannot start a thread for the output")?;
-        // A regular file cannot be watched, and does not hang up either.
-        let hang_up = io::stdout().as_fd().try_clone_to_owned().ok();
         // SAFETY: the descriptor is a copy that the result owns.
         let watch = |fd| unsafe { AsyncFd::register_with_interest(fd, Interest::ERROR) };
         let hang_up = hang_up.and_then(|fd| watch(fd).ok());
@@ -152,11 +168,9 @@ impl Output {
     }
 }
 
-fn write_all(mut chunks: Receiver<Chunk>, shown: &Shown) -> io::Result<()> {
-    // Without the buffer of `io::stdout`, which hides how much of a chunk was written.
-    let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+fn write_all(mut file: File, mut chunks: Receiver<Chunk>, shown: &Shown) -> io::Result<()> {
     while let Some(chunk) = chunks.blocking_recv() {
-        write(&mut stdout, &chunk, shown)?;
+        write(&mut file, &chunk, shown)?;
     }
     Ok(())
 }
@@ -176,5 +190,7 @@ fn write(stdout: &mut impl Write, chunk: &Chunk, shown: &Shown) -> io::Result<()
         shown.add((whole - counted) as u64);
         counted = whole;
     }
+    // Drops without text are shown elsewhere.
+    shown.add((chunk.ends.len() - counted) as u64);
     Ok(())
 }

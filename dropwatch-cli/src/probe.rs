@@ -105,7 +105,7 @@ impl Probe {
             filter_hosts: (!chosen.hosts.is_empty()).into(),
             sample: chosen.sample,
             rate_limit: chosen.rate_limit,
-            stacks: config.stack.is_some().into(),
+            stacks: config.wants_stacks().into(),
             count_by,
             samples: config.samples.into(),
             wake_at: config.buffer_size / WAKE_AT_FRACTION,

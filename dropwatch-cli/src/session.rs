@@ -9,6 +9,7 @@ use log::debug;
 
 use crate::{
     clock::Clock,
+    command::Running,
     config::Config,
     diagnostics,
     kernel::{Kernel, Tracepoint},
@@ -55,6 +56,9 @@ impl Session {
             );
         }
         let filters = config.filters.resolve(&mut kernel)?;
+        for fail_on in &config.fail_on {
+            fail_on.check(&mut kernel.reasons)?;
+        }
         preflight::check()?;
 
         let loader = loader.join().map_err(|_| anyhow!("the loader of the BPF program failed"))?;
@@ -81,7 +85,7 @@ impl Session {
             eprintln!("dropwatch: {notice}");
         }
         let symbols = if preflight::addresses_visible() {
-            Symbols::of_running_kernel(config.stack.is_some())
+            Symbols::of_running_kernel(config.wants_stacks())
         } else {
             eprintln!(
                 "dropwatch: the kernel hides its addresses (kernel.kptr_restrict), so functions are shown as numbers; \
@@ -89,6 +93,9 @@ impl Session {
             );
             Symbols::none()
         };
+        if !config.command.is_empty() {
+            stop.with(Running::start(&config.command)?);
+        }
         let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
         Ok(Self { probe, reader, stop, begin, sources })
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::command::Running;
 use anyhow::{Context, Result};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -14,6 +15,8 @@ pub struct Stop {
     deadline: Option<Instant>,
     /// When a signal first asked for the end.
     asked: Option<Instant>,
+    /// The program whose end is the end.
+    command: Option<Running>,
 }
 
 /// `timeout` and others send a signal twice, to the process and to its group: what comes so soon
@@ -29,7 +32,12 @@ impl Stop {
         let catch = |kind| signal(kind).context("cannot catch signals");
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [interrupt, terminate, hangup] = kinds.map(catch);
-        Ok(Self { signals: [interrupt?, terminate?, hangup?], deadline: None, asked: None })
+        Ok(Self {
+            signals: [interrupt?, terminate?, hangup?],
+            deadline: None,
+            asked: None,
+            command: None,
+        })
     }
 
     /// The run ends after this time, counted from now.
@@ -37,8 +45,21 @@ impl Stop {
         self.deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     }
 
-    /// Ends with a signal, or when the time is up.
+    /// The run ends with this program; signals are for it.
+    pub fn with(&mut self, command: Running) {
+        self.command = Some(command);
+    }
+
+    /// The program that the run ends with.
+    pub fn command(&self) -> Option<&Running> {
+        self.command.as_ref()
+    }
+
+    /// Ends with a signal, or when the time is up; or with the program.
     pub async fn requested(&mut self) {
+        if self.command.is_some() {
+            return self.command_ended().await;
+        }
         let deadline = self.deadline;
         let time_is_up = async {
             match deadline {
@@ -49,6 +70,18 @@ impl Stop {
         tokio::select! {
             () = self.signal() => {}
             () = time_is_up => {}
+        }
+    }
+
+    async fn command_ended(&mut self) {
+        let Self { signals, command, .. } = self;
+        let Some(command) = command else { return };
+        loop {
+            tokio::select! {
+                biased;
+                () = command.end() => return,
+                signal = next_signal(signals) => command.pass_on(signal),
+            }
         }
     }
 
@@ -64,12 +97,17 @@ impl Stop {
     }
 
     async fn signal(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        next_signal(&mut self.signals).await;
         self.asked.get_or_insert_with(Instant::now);
+    }
+}
+
+/// The number of the signal that comes next.
+async fn next_signal(signals: &mut [Signal; 3]) -> i32 {
+    let [interrupt, terminate, hangup] = signals;
+    tokio::select! {
+        _ = interrupt.recv() => libc::SIGINT,
+        _ = terminate.recv() => libc::SIGTERM,
+        _ = hangup.recv() => libc::SIGHUP,
     }
 }

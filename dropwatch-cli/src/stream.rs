@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dropwatch_common::counters::Counters;
 use log::debug;
 use tokio::{
     task::yield_now,
@@ -12,9 +11,10 @@ use tokio::{
 
 use crate::{
     accounting::LossNotices,
-    counts::{Snapshot, local::LocalCounts},
+    counts::local::LocalCounts,
     decode::decode,
-    output::{CHUNK_SIZE, Chunk, Output},
+    export::Exports,
+    output::{CHUNK_DROPS, CHUNK_SIZE, Chunk, Output},
     probe::Probe,
     render::Render,
     ring::Reader,
@@ -43,6 +43,7 @@ pub struct Stream<'a> {
     reader: Reader,
     render: &'a mut dyn Render,
     counts: LocalCounts,
+    exports: Exports,
     output: &'a Output,
     limit: u64,
     rendered: u64,
@@ -55,16 +56,17 @@ impl<'a> Stream<'a> {
         reader: Reader,
         render: &'a mut dyn Render,
         counts: LocalCounts,
+        exports: Exports,
         output: &'a Output,
         limit: Option<u64>,
     ) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        Self { reader, render, counts, output, limit, rendered: 0, malformed: 0 }
+        Self { reader, render, counts, exports, output, limit, rendered: 0, malformed: 0 }
     }
 
-    /// What was counted of the drops that were streamed.
-    pub fn counted(&mut self) -> Snapshot {
-        self.counts.snapshot(Counters::default())
+    /// The counts of the drops that were streamed, and the files that were made of them.
+    pub fn into_parts(self) -> (LocalCounts, Exports) {
+        (self.counts, self.exports)
     }
 
     /// Records that could not be decoded.
@@ -93,6 +95,7 @@ impl<'a> Stream<'a> {
                 () = stop.requested() => return Ok(Ended::Requested),
                 _ = look_around.tick() => {
                     self.render.tick();
+                    self.exports.flush()?;
                     if let Some(notice) = losses.notice(probe.counters()?.lost) {
                         eprintln!("dropwatch: {notice}");
                     }
@@ -101,7 +104,7 @@ impl<'a> Stream<'a> {
                 room = self.output.room() => room,
             };
             let Some(room) = room else { return Ok(Ended::OutputClosed) };
-            let (chunk, empty) = self.next_chunk();
+            let (chunk, empty) = self.next_chunk()?;
             if !chunk.ends.is_empty() {
                 room.send(chunk);
             }
@@ -134,7 +137,7 @@ impl<'a> Stream<'a> {
                 room = self.output.room() => room,
             };
             let Some(room) = room else { return Ok(true) };
-            let (chunk, empty) = self.next_chunk();
+            let (chunk, empty) = self.next_chunk()?;
             if !chunk.ends.is_empty() {
                 room.send(chunk);
             }
@@ -152,14 +155,16 @@ impl<'a> Stream<'a> {
     }
 
     /// As many drops as make a chunk, and whether the ring is empty after that.
-    fn next_chunk(&mut self) -> (Chunk, bool) {
-        let Self { reader, render, counts, limit, rendered, malformed, .. } = self;
+    fn next_chunk(&mut self) -> Result<(Chunk, bool)> {
+        let Self { reader, render, counts, exports, limit, rendered, malformed, .. } = self;
         let mut chunk = Chunk::default();
+        let mut exported = Ok(());
         let empty = reader.drain(|record| {
             match decode(record) {
                 Ok(drop) => {
                     render.drop(&drop, &mut chunk.text);
                     counts.add(&drop);
+                    exported = exports.add(&drop, render.sources());
                     chunk.ends.push(chunk.text.len());
                     *rendered += 1;
                 }
@@ -168,8 +173,12 @@ impl<'a> Stream<'a> {
                     *malformed += 1;
                 }
             }
-            chunk.text.len() < CHUNK_SIZE && *rendered < *limit
+            chunk.text.len() < CHUNK_SIZE
+                && chunk.ends.len() < CHUNK_DROPS
+                && *rendered < *limit
+                && exported.is_ok()
         });
-        (chunk, empty)
+        exported?;
+        Ok((chunk, empty))
     }
 }

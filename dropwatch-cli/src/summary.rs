@@ -1,27 +1,32 @@
-//! `--summary`: counts in the kernel, and one table at the end.
+//! `--summary`, and what happens while a program runs: counts in the kernel, and one table at the
+//! end.
 
 use anyhow::Result;
 
 use crate::{
     accounting::CountAccount,
+    baseline::Baseline,
     config::Config,
     counts::table::Table,
     output::print,
     render::plain_table::{self, Rates},
     session::Session,
+    verdict::Verdict,
 };
 
 /// Counts until the end is requested.
 ///
 /// # Errors
 /// When drops cannot be traced, or the table not be printed.
-pub async fn run(config: &Config) -> Result<()> {
+pub async fn run(config: &Config) -> Result<Verdict> {
+    let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
     let Session { mut probe, mut stop, begin, mut sources, .. } = Session::begin(config)?;
     let mut counts = probe.take_counts()?;
     stop.requested().await;
     let elapsed = begin.elapsed();
     probe.detach()?;
-    let snapshot = counts.read_settled(&probe).await?;
+    let mut snapshot = counts.read_settled(&probe).await?;
+    let verdict = Verdict::of(config, baseline.as_ref(), &mut snapshot, &mut sources, &stop);
     let mut table = Table::new(config.table.by.clone(), 0);
     table.feed(&snapshot);
     let mut out = Vec::new();
@@ -32,9 +37,17 @@ pub async fn run(config: &Config) -> Result<()> {
         &mut sources,
         &mut out,
     );
-    if print(&out)? {
-        let account = CountAccount { counters: snapshot.counters, missed: probe.missed(), elapsed };
+    // Standard output is that of the program, where there is one.
+    let is_read = if config.command.is_empty() {
+        print(&out)?
+    } else {
+        eprint!("{}", String::from_utf8_lossy(&out));
+        true
+    };
+    if is_read {
+        let (counters, missed) = (snapshot.counters, probe.missed());
+        let account = CountAccount { counters, missed, usual: verdict.usual, elapsed };
         eprintln!("dropwatch: {account}");
     }
-    Ok(())
+    Ok(verdict)
 }

@@ -97,6 +97,13 @@ impl Symbols {
         symbols
     }
 
+    /// From now on this is what is known of the frame's address.
+    pub fn learn(&mut self, frame: Frame) {
+        if self.cache.get(&frame.address).is_none_or(|known| **known != frame) {
+            self.cache.insert(frame.address, Rc::new(frame));
+        }
+    }
+
     fn new(worker: Option<Worker>) -> Self {
         Self {
             worker,

@@ -19,6 +19,8 @@ pub struct Account {
     pub other: u64,
     /// Of the matched, those for which the buffer had no room.
     pub lost: u64,
+    /// Of the counted or shown, those that are usual.
+    pub usual: u64,
     /// Of the matched, those that `--sample` left out.
     pub sampled_out: u64,
     /// Of the matched, those that `--rate-limit` left out.
@@ -81,6 +83,7 @@ impl Account {
                 "left out by --sample" => account.sampled_out = count,
                 "left out by --rate-limit" => account.rate_limited = count,
                 what if what.starts_with("counted as other (") => account.other = count,
+                what if what.starts_with("usual (") => account.usual = count,
                 what if what.starts_with("not shown (") => account.not_shown = count,
                 what if what.starts_with("without a stack (") => account.without_stack = count,
                 what if what.starts_with("missed (") => account.missed = count,

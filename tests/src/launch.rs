@@ -119,7 +119,7 @@ impl Launch {
 
     fn spawn(self) -> Result<Running> {
         let has = |words: &[&str]| words.iter().any(|word| self.args.iter().any(|arg| arg == word));
-        let counts = has(&["top", "--summary"]);
+        let counts = has(&["top", "--summary", "--folded", "report"]);
         let chooses = counts || has(&["list-reasons", "--fields", "--json"]);
         // JSON has none, and tables come later.
         let heading = !counts && !has(&["--json"]);

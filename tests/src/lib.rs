@@ -45,7 +45,7 @@ pub use binary::dropwatch;
 pub use bpftrace::Bpftrace;
 pub use clock::{Window, Zone};
 pub use command::{output, output_of};
-pub use event::{Event, Frame, Place, Stack, parse};
+pub use event::{Event, FIELDS, Frame, Place, Stack, parse};
 pub use exclusive::{Exclusive, exclusive};
 pub use idle::Idle;
 pub use kallsyms::Kallsyms;

@@ -1,6 +1,9 @@
 //! Counting drops that have come out of the kernel: for the table at the end of a stream.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use dropwatch_common::counters::Counters;
 
@@ -19,16 +22,20 @@ pub struct LocalCounts {
     other: u64,
     /// The key of the last drop, with those like it that came in a row: most do.
     last: Option<(Key, u64)>,
+    /// When the first and the last drop happened.
+    times: Option<(u64, u64)>,
 }
 
 impl LocalCounts {
     /// Counts by all parts of a key, by flows only where they are asked for.
     pub fn new(max_keys: usize, by_flow: bool) -> Self {
-        Self { counts: HashMap::new(), max_keys, by_flow, other: 0, last: None }
+        Self { counts: HashMap::new(), max_keys, by_flow, other: 0, last: None, times: None }
     }
 
     /// Counts a drop.
     pub fn add(&mut self, drop: &Drop) {
+        let (first, last) = self.times.unwrap_or((u64::MAX, 0));
+        self.times = Some((first.min(drop.boot_ns), last.max(drop.boot_ns)));
         let key = Key::of_drop(drop, self.by_flow);
         match &mut self.last {
             Some((last, count)) if *last == key => *count += 1,
@@ -51,10 +58,16 @@ impl LocalCounts {
         }
     }
 
+    /// How long it took from the first drop to the last, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.times.map_or(0.0, |(first, last)| Duration::from_nanos(last - first).as_secs_f64())
+    }
+
     /// What was counted.
-    pub fn snapshot(&mut self, counters: Counters) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
         self.settle();
         let rows = self.counts.iter().map(|(key, count)| (*key, *count)).collect();
+        let counters = Counters::default();
         Snapshot { at: Instant::now(), rows, other: self.other, counters }
     }
 }

@@ -55,6 +55,15 @@ impl Network {
         Ok(Self::new(bits, len + Ipv6Addr::BITS - family_len))
     }
 
+    /// Whether an address is in it.
+    pub fn has(&self, address: IpAddr) -> bool {
+        let address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        self.contains(&Self::new(address.to_bits(), Ipv6Addr::BITS))
+    }
+
     fn new(bits: u128, len: u32) -> Self {
         let v4 = len >= MAPPED_LEN && masked(bits, MAPPED_LEN) == MAPPED;
         Self { v4, bits: masked(bits, len), len }

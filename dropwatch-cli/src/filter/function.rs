@@ -40,7 +40,7 @@ impl FunctionPattern {
 
     /// Whether a function is meant, or what the compiler has split off one that is: it puts `.cold`,
     /// `.isra.0` and the like behind the name.
-    fn matches(&self, symbol: &str) -> bool {
+    pub fn matches(&self, symbol: &str) -> bool {
         let name = function_name(symbol);
         let source_name = name.split('.').next().unwrap_or(name);
         self.glob.matches(name) || self.glob.matches(source_name)

@@ -54,6 +54,11 @@ impl<T> Wishes<T> {
         self.wanted.is_empty() && self.excluded.is_empty()
     }
 
+    /// Whether something passes of which it is told what it is among.
+    pub fn admit(&self, is: impl Fn(&T) -> bool) -> bool {
+        (self.wanted.is_empty() || self.wanted.iter().any(&is)) && !self.excluded.iter().any(&is)
+    }
+
     /// The same of what each means, where that can be told.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod port;
 mod prefix;
 mod range;
 pub mod reason;
+mod recorded;
 mod sample;
 
 use anyhow::{Result, bail};

@@ -55,6 +55,11 @@ impl ReasonPattern {
         self.matcher.matches(reason, reasons)
     }
 
+    /// Whether it is this number, whatever that is called.
+    pub fn is_raw(&self, raw: u32) -> bool {
+        self.matcher == Matcher::Raw(raw)
+    }
+
     /// The same for a plain word that may stand anywhere in the name.
     pub fn anywhere(self) -> Self {
         let matcher = match self.matcher {
@@ -123,6 +128,17 @@ fn glob(pattern: &str) -> WildMatch {
 
 fn has_wildcard(text: &str) -> bool {
     text.contains(['*', '?'])
+}
+
+/// Whether a reason passes, by the patterns alone.
+pub fn pass(patterns: &[ReasonPattern], reason: &Reason, reasons: &Reasons) -> bool {
+    let any = |exclude| {
+        let mut those = patterns.iter().filter(move |pattern| pattern.exclude == exclude);
+        let is_empty = those.clone().next().is_none();
+        (is_empty, those.any(|pattern| pattern.matches(reason, reasons)))
+    };
+    let ((all, included), (_, excluded)) = (any(false), any(true));
+    (all || included) && !excluded
 }
 
 /// The filter for these patterns on this kernel; none where there are no patterns.

@@ -109,6 +109,24 @@ impl Reasons {
         Ok(reasons)
     }
 
+    /// From now on this is what a raw reason and its subsystem are called; for recordings, which
+    /// tell themselves. What has no name keeps none.
+    pub fn learn(&mut self, raw: u32, name: Option<&str>, subsystem: Option<&str>) {
+        let (number, _) = split(raw);
+        if let Some(subsystem) = subsystem
+            && self.subsystems.get(&number).is_none_or(|known| known != subsystem)
+        {
+            self.subsystems.insert(number, subsystem.to_owned());
+            self.others.remove(&raw);
+        }
+        match name {
+            Some(name) if self.reasons.get(&raw).is_some_and(|known| known.name == name) => {}
+            Some(name) if number == CORE => self.add(raw, name, &format!("{CORE_PREFIX}{name}")),
+            Some(name) => self.add(raw, name, name),
+            None => drop(self.reasons.remove(&raw)),
+        }
+    }
+
     /// Adds the reasons of a module.
     pub fn add_module(&mut self, btf: &Btf) {
         self.add_subsystems(btf);

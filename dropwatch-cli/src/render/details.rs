@@ -21,6 +21,11 @@ pub fn write(drop: &Drop, packet: &Packet, sources: &mut Sources, out: &mut Vec<
         out.push(b'\n');
         packet.write_details(out, "            ");
     }
+    write_surroundings(drop, sources, out);
+}
+
+/// The lines behind those of the packet.
+pub fn write_surroundings(drop: &Drop, sources: &mut Sources, out: &mut Vec<u8>) {
     write_device(drop, sources, out);
     if let Some(socket) = &drop.socket {
         let role = if socket.receiver { "receiver" } else { "socket" };

@@ -3,10 +3,11 @@
 pub mod details;
 pub mod fields;
 pub mod json;
-mod place;
+pub(crate) mod place;
 pub mod plain_table;
+pub mod silent;
 pub mod sources;
-mod stack_text;
+pub(crate) mod stack_text;
 pub mod table;
 pub mod text;
 
@@ -16,6 +17,9 @@ use text::{Text, TextConfig};
 
 /// The format that the user wants.
 pub fn of(config: &Config, sources: Sources) -> Box<dyn Render> {
+    if config.folded || config.silent {
+        return Box::new(silent::Silent(sources));
+    }
     if config.json {
         return Box::new(json::Json::new(sources));
     }

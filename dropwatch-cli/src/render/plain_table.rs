@@ -4,6 +4,7 @@ use super::{sources::Sources, table::write_part};
 use crate::{
     config::TableConfig,
     counts::{
+        Snapshot,
         key::{By, Key},
         table::{Row, Sort, Table},
     },
@@ -45,6 +46,20 @@ pub fn write(
         lines.push(line(&other, rates, vec![OTHER.into()]));
     }
     write_aligned(&lines, out);
+}
+
+/// Appends the table of drops that were shown one by one, in so many seconds from the first to the
+/// last.
+pub fn write_snapshot(
+    snapshot: &Snapshot,
+    seconds: f64,
+    config: &TableConfig,
+    sources: &mut Sources,
+    out: &mut Vec<u8>,
+) {
+    let mut table = Table::new(config.by.clone(), 0);
+    table.feed(snapshot);
+    write(&table, config, Rates::Mean(seconds), sources, out);
 }
 
 /// All rows in one.

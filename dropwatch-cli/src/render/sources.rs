@@ -15,6 +15,16 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Those of a recording, which know only what it teaches them.
+    pub fn of_recording() -> Self {
+        Self {
+            reasons: Reasons::default(),
+            symbols: Symbols::none(),
+            clock: Clock::of_unix_time(),
+            world: World::nothing(),
+        }
+    }
+
     /// To be called about once a second: looks whether the world has changed.
     pub fn tick(&mut self) {
         self.clock.adjust();

@@ -51,7 +51,7 @@ impl StackText {
 }
 
 /// A frame of a stack: the functions inlined there first, as they are further in.
-fn write_frame(frame: &Frame, style: Style, out: &mut Vec<u8>) {
+pub fn write_frame(frame: &Frame, style: Style, out: &mut Vec<u8>) {
     const INDENT: &str = "        ";
     for inlined in frame.symbol.iter().flat_map(|symbol| symbol.inlined.iter().rev()) {
         push(out, format_args!("{INDENT}{} (inlined)", inlined.name));

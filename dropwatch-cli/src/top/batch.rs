@@ -13,6 +13,7 @@ use crate::{
         sources::Sources,
     },
     session::Session,
+    verdict::Verdict,
     write::push,
 };
 
@@ -20,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// When drops cannot be traced, or a table not be printed.
-pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
+pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     let Session { mut probe, mut stop, begin, mut sources, .. } = Session::begin(config)?;
     let mut counts = probe.take_counts()?;
     let mut table = Table::new(config.table.by.clone(), 0);
@@ -51,16 +52,21 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<()> {
     let elapsed = begin.elapsed();
     probe.detach()?;
     if !is_read {
-        return Ok(());
+        return Ok(Verdict::default());
     }
     // The last table is exact.
     let snapshot = counts.read_settled(&probe).await?;
     table.feed(&snapshot);
     if print(&text(&table, config, &mut sources))? {
-        let account = CountAccount { counters: snapshot.counters, missed: probe.missed(), elapsed };
+        let account = CountAccount {
+            counters: snapshot.counters,
+            missed: probe.missed(),
+            elapsed,
+            ..CountAccount::default()
+        };
         eprintln!("dropwatch: {account}");
     }
-    Ok(())
+    Ok(Verdict::default())
 }
 
 /// A table under a line with the time and what there was in all, and a line without anything.

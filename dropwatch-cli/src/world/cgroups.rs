@@ -50,6 +50,13 @@ impl Cgroups {
         Self { paths, ..Self::new(None, Box::new(Instant::now)) }
     }
 
+    /// From now on this is the cgroup's path.
+    pub fn learn(&mut self, id: u64, path: PathBuf) {
+        if self.paths.get(&id).is_none_or(|known| **known != *path) {
+            self.paths.insert(id, Rc::from(path));
+        }
+    }
+
     /// The cgroup's path, which begins with a slash. None where there is none any more, or where
     /// it may not be looked for so soon.
     pub fn path(&mut self, id: u64) -> Option<Rc<Path>> {

@@ -57,6 +57,12 @@ impl Interfaces {
         }
     }
 
+    /// From now on the interface is called so.
+    pub fn learn_name(&mut self, netns: u32, index: u32, name: Name) {
+        let since = (self.now)();
+        self.insert((netns, index), Entry { name: Some(name), since });
+    }
+
     /// The name of the interface with this index. What only processes in the namespace can tell
     /// is asked of `others`: all its interfaces, or none where there is no such process.
     pub fn name(

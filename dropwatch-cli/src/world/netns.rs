@@ -170,6 +170,19 @@ impl Namespaces {
         }
     }
 
+    /// From now on the namespace is called so, or has no name.
+    pub fn learn(&mut self, inum: u32, name: Option<String>) {
+        let name = match name {
+            Some(name) if name == "host" => NetnsName::Host,
+            Some(name) => NetnsName::Named(name.into_bytes()),
+            None => NetnsName::Unknown(inum),
+        };
+        if self.cache.get(&inum).is_none_or(|known| **known != name) {
+            self.make_room();
+            self.cache.insert(inum, Rc::new(name));
+        }
+    }
+
     /// What the namespace with this inode number is called.
     pub fn name(&mut self, inum: u32) -> Rc<NetnsName> {
         self.refresh(inum);

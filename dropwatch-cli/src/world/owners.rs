@@ -82,6 +82,14 @@ impl Owners {
         fixed
     }
 
+    /// From now on the socket belongs to this process, or to none.
+    pub fn learn(&mut self, socket: (u64, u64), owner: Option<Owner>) {
+        match owner {
+            Some(owner) => drop(self.found.insert(socket, Entry { last: owner.pid, owner })),
+            None => drop(self.found.remove(&socket)),
+        }
+    }
+
     fn of(source: Source, now: Now) -> Self {
         Self {
             source,

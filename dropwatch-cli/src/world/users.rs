@@ -38,6 +38,11 @@ impl Users {
         Self { names, ..Self::new(None, Box::new(Instant::now)) }
     }
 
+    /// From now on the user is called so.
+    pub fn learn(&mut self, uid: u32, name: Vec<u8>) {
+        self.names.insert(uid, name);
+    }
+
     /// The user's name.
     pub fn name(&mut self, uid: u32) -> Option<&[u8]> {
         self.refresh();

@@ -34,8 +34,27 @@ pub struct PacketJson {
     /// Security parameters index of ESP or AH.
     spi: Option<u32>,
     tunnel: Option<TunnelJson>,
+    /// Where the kernel had found headers in the bytes.
+    offsets: Option<OffsetsJson>,
+    /// How many bytes there were in one piece, at most 65535.
+    linear_length: Option<usize>,
+    /// The VLAN tag that was not in the bytes; it is also the first of `vlans`.
+    tag: Option<TagJson>,
     /// The bytes that were captured, in hexadecimal, from the first header on.
     bytes: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OffsetsJson {
+    link: Option<usize>,
+    network: Option<usize>,
+    transport: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct TagJson {
+    tpid: u16,
+    tci: u16,
 }
 
 #[derive(Serialize)]
@@ -164,8 +183,18 @@ struct TunnelJson {
 
 impl PacketJson {
     pub fn new(packet: &Packet, drop: &Drop) -> Self {
-        let bytes = drop.headers.as_ref().map(|headers| hexadecimal(headers.bytes()));
-        Self { bytes, ..Self::of(packet) }
+        let headers = drop.headers.as_ref();
+        Self {
+            offsets: headers.map(|it| OffsetsJson {
+                link: it.mac,
+                network: it.network,
+                transport: it.transport,
+            }),
+            linear_length: headers.map(|it| it.linear_len),
+            tag: drop.vlan.map(|(tpid, tci)| TagJson { tpid, tci }),
+            bytes: headers.map(|it| hexadecimal(it.bytes())),
+            ..Self::of(packet)
+        }
     }
 
     fn of(packet: &Packet) -> Self {
@@ -225,6 +254,9 @@ impl PacketJson {
                 _ => None,
             }),
             tunnel: packet.tunnel.as_deref().map(tunnel),
+            offsets: None,
+            linear_length: None,
+            tag: None,
             bytes: None,
         }
     }
