@@ -15,7 +15,6 @@ use crate::{
     },
     explain::hints::Hints,
     top::look::wrap,
-    wrap::terminal_width,
     write::{pad_left, pad_right, push},
 };
 
@@ -52,11 +51,13 @@ pub fn write(
     write_aligned(&lines, out);
 }
 
-/// Appends what the reasons in the rows mean, in the order of the rows, each once.
+/// Appends what the reasons in the rows mean, in the order of the rows, each once and in lines of
+/// this width.
 pub fn write_hints(
     table: &Table,
     config: &TableConfig,
     hints: &Hints,
+    width: usize,
     sources: &mut Sources,
     out: &mut Vec<u8>,
 ) {
@@ -68,7 +69,7 @@ pub fn write_hints(
         {
             let name = sources.reasons.name(raw);
             let line = format!("    hint: {name}: {meaning}");
-            let lines = wrap(&line, terminal_width());
+            let lines = wrap(&line, width);
             lines.iter().for_each(|line| push(out, format_args!("{line}\n")));
         }
     }

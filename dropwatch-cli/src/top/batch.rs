@@ -19,6 +19,7 @@ use crate::{
     replace::Replaced,
     session::Session,
     verdict::Verdict,
+    wrap::terminal_width,
     write::push,
 };
 
@@ -139,7 +140,7 @@ fn write_table(
     push(out, format_args!("  {} drops, {:.1} per second\n", sum.total, sum.rate));
     plain_table::write(table, config, Rates::Lately, sources, out);
     if let Some(hints) = hints {
-        plain_table::write_hints(table, config, hints, sources, out);
+        plain_table::write_hints(table, config, hints, terminal_width(), sources, out);
     }
     out.push(b'\n');
 }
