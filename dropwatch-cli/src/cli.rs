@@ -212,12 +212,10 @@ pub struct TopArgs {
     /// Print metrics as OpenMetrics text in place of tables, or with a FILE replace it with them
     /// at each interval
     #[arg(long, value_name = "FILE", require_equals = true, conflicts_with = "hints")]
-    #[expect(clippy::option_option, reason = "the option, and its value")]
     pub openmetrics: Option<Option<PathBuf>>,
 
     /// The same in Prometheus' older text format, which node_exporter's textfile collector reads
     #[arg(long, value_name = "FILE", require_equals = true, conflicts_with_all = ["openmetrics", "hints"])]
-    #[expect(clippy::option_option, reason = "the option, and its value")]
     pub prometheus: Option<Option<PathBuf>>,
 
     /// Say below what the reasons in the table mean; in the live table, the reason of the row that
