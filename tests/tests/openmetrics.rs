@@ -32,6 +32,9 @@ json.dump([[f.name, f.type, f.unit, f.documentation,
             [[s.name, s.labels, s.value] for s in f.samples]] for f in families], sys.stdout)
 ";
 
+/// One of what that prints.
+type Family = (String, String, String, String, Vec<(String, Value, f64)>);
+
 fn at(port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
 }
@@ -201,8 +204,7 @@ fn a_strict_reader_reads_the_same() -> Result<()> {
     let python = python_with("prometheus_client.openmetrics.parser").context("python")?;
     let (status, read, errors) = given(&python, &["-c", READ], &finished.stdout())?;
     assert_eq!((status, errors.as_str()), (Some(0), ""), "{}", finished.stdout());
-    let read: Vec<(String, String, String, String, Vec<(String, Value, f64)>)> =
-        serde_json::from_str(&read)?;
+    let read: Vec<Family> = serde_json::from_str(&read)?;
     let kinds: Vec<_> = read
         .iter()
         .map(|(name, kind, unit, ..)| (name.as_str(), kind.as_str(), unit.as_str()))
