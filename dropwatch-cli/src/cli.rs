@@ -209,6 +209,20 @@ pub struct TopArgs {
     #[arg(long)]
     pub batch: bool,
 
+    /// Print metrics as OpenMetrics text in place of tables, or with a FILE replace it with them
+    /// at each interval
+    #[arg(long, value_name = "FILE", require_equals = true, conflicts_with = "hints")]
+    pub openmetrics: Option<Option<PathBuf>>,
+
+    /// The same in Prometheus' older text format, which node_exporter's textfile collector reads
+    #[arg(long, value_name = "FILE", require_equals = true, conflicts_with_all = ["openmetrics", "hints"])]
+    pub prometheus: Option<Option<PathBuf>>,
+
+    /// Say below what the reasons in the table mean; in the live table, the reason of the row that
+    /// is chosen
+    #[arg(long, conflicts_with = "without_reasons")]
+    pub hints: bool,
+
     /// Stop after N tables
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,

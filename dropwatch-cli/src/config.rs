@@ -18,7 +18,7 @@ use crate::{
     fail_on::FailOn,
     filter::Patterns,
     kernel::Without,
-    render::fields::Field,
+    render::{fields::Field, openmetrics::Format},
     top::facts,
 };
 
@@ -128,6 +128,8 @@ pub struct TopConfig {
     pub interval: Duration,
     /// Whether tables are printed one after the other.
     pub batch: bool,
+    /// In which format, and into which file, metrics are written in place of tables.
+    pub metrics: Option<(Format, Option<PathBuf>)>,
     /// Stop after so many.
     pub iterations: Option<u64>,
     /// The filters as they were given.
@@ -187,9 +189,13 @@ impl Config {
     /// # Errors
     /// As above.
     pub fn of_top(args: &TopArgs) -> Result<Self> {
+        let formats =
+            [(Format::OpenMetrics, &args.openmetrics), (Format::Prometheus, &args.prometheus)];
+        let metrics = formats.into_iter().find_map(|(format, file)| Some((format, file.clone()?)));
         let top = TopConfig {
             interval: duration("--interval", &args.interval)?,
-            batch: args.batch || !can_draw(),
+            batch: args.batch || metrics.is_some() || !can_draw(),
+            metrics,
             iterations: args.iterations,
             filters: facts::filters(&args.filters),
         };
@@ -212,7 +218,7 @@ impl Config {
             fail_on: Vec::new(),
             baseline: None,
             command: Vec::new(),
-            hints: false,
+            hints: args.hints,
             no_noise: false,
             verbose: args.verbose,
             counts: true,
@@ -220,6 +226,10 @@ impl Config {
             table: TableConfig::new(&args.table)?,
             top: Some(top),
         };
+        if args.hints && !config.table.by.contains(&By::Reason) {
+            let message = "--hints tells what reasons mean, and --by has none: add reason to --by";
+            return Err(UsageError(message.to_owned()).into());
+        }
         if args.no_btf {
             config.check_without_btf()?;
         }

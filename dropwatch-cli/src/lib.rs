@@ -46,6 +46,7 @@ pub mod summary;
 
 pub mod accounting;
 pub mod output;
+pub mod replace;
 pub mod top;
 
 pub mod doctor;
