@@ -14,6 +14,7 @@ use crate::{
     kernel::{Kernel, Tracepoint},
     memory, notice, preflight, privileges,
     probe::{self, Probe},
+    reconcile::Reconciliation,
     render::sources::Sources,
     ring::Reader,
     stop::Stop,
@@ -33,6 +34,8 @@ pub struct Session {
     pub begin: Instant,
     /// What things are called.
     pub sources: Sources,
+    /// The kernel's own counters.
+    pub reconciliation: Reconciliation,
 }
 
 impl Session {
@@ -74,6 +77,8 @@ impl Session {
         // Later they could not be loaded, and sooner they would delay the attaching.
         let iterators = if config.names_processes() { probe.iterators() } else { None };
         let world = World::of_running_kernel(iterators);
+        // Other namespaces could not be entered later.
+        let reconciliation = Reconciliation::begin(config.reconcile, &filters);
         memory::give_back();
         // Threads keep the capabilities that they begin with, so these are dropped before.
         privileges::drop_all_but_reading()?;
@@ -93,6 +98,6 @@ impl Session {
             stop.with(Running::start(&config.command)?);
         }
         let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
-        Ok(Self { probe, reader, stop, begin, sources })
+        Ok(Self { probe, reader, stop, begin, sources, reconciliation })
     }
 }

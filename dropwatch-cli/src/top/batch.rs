@@ -22,7 +22,8 @@ use crate::{
 /// # Errors
 /// When drops cannot be traced, or a table not be printed.
 pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
-    let Session { mut probe, mut stop, begin, mut sources, .. } = Session::begin(config)?;
+    let Session { mut probe, mut stop, begin, mut sources, reconciliation, .. } =
+        Session::begin(config)?;
     let mut counts = probe.take_counts()?;
     let mut table = Table::new(config.table.by.clone(), 0);
     // Rates count from here.
@@ -51,6 +52,7 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     }
     let elapsed = begin.elapsed();
     probe.detach()?;
+    let moved = reconciliation.end();
     if !is_read {
         return Ok(Verdict::default());
     }
@@ -58,6 +60,7 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     let snapshot = counts.read_settled(&probe).await?;
     table.feed(&snapshot);
     if print(&text(&table, config, &mut sources))? {
+        eprint!("{}", moved.text(&snapshot, &mut sources));
         let account = CountAccount {
             counters: snapshot.counters,
             missed: probe.missed(),
