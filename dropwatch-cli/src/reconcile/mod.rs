@@ -68,15 +68,14 @@ impl Reconciliation {
                 Ok(state) => namespaces.push((namespace, state)),
                 Err(error) => {
                     debug!("the counters of net:[{}] cannot be read: {error}", namespace.inum);
-                    opened.refused += 1;
+                    opened.refused = true;
                 }
             }
         }
-        if opened.refused > 0 {
+        if opened.refused {
             notice!(
-                "--reconcile leaves out {} network namespaces that it could not enter; run dropwatch as root, \
-                 or with CAP_SYS_ADMIN and CAP_SYS_PTRACE",
-                opened.refused
+                "--reconcile leaves out network namespaces that it may not look into; run dropwatch as root, or \
+                 with CAP_SYS_ADMIN and CAP_SYS_PTRACE"
             );
         }
         if opened.beyond > 0 {

@@ -63,8 +63,8 @@ pub struct Opened {
     pub namespaces: Vec<Namespace>,
     /// So many there are more than can be looked at.
     pub beyond: usize,
-    /// So many could not be entered.
-    pub refused: usize,
+    /// Whether there are some that may not be looked at, or perhaps are.
+    pub refused: bool,
 }
 
 impl Namespace {
@@ -118,13 +118,14 @@ pub fn open(is_wanted: impl Fn(u32) -> bool) -> Opened {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let room = (limit.saturating_sub(OTHER_FILES) / FILES) as usize;
     let own = inode(Path::new(OWN));
-    let mut found = find();
+    let (mut found, hidden) = find();
     found.retain(|inum, _| is_wanted(*inum) && Some(*inum) != own);
     let own = own.filter(|own| is_wanted(*own));
     // A thread of its own enters them, and ends.
     thread::scope(|scope| {
         let opener = scope.spawn(move || open_each(own, found, room.min(MAX_NAMESPACES)));
-        opener.join().unwrap_or_default()
+        let opened = opener.join().unwrap_or_default();
+        Opened { refused: opened.refused || hidden, ..opened }
     })
 }
 
@@ -139,7 +140,7 @@ fn open_each(own: Option<u32>, others: BTreeMap<u32, PathBuf>, room: usize) -> O
             Ok(namespace) => opened.namespaces.push(namespace),
             // It went away.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => opened.refused += 1,
+            Err(_) => opened.refused = true,
         }
     }
     opened
@@ -155,8 +156,9 @@ fn enter(inum: u32, path: &Path) -> io::Result<Namespace> {
     Namespace::of_thread(inum)
 }
 
-/// Files that stand for network namespaces: those with names, and those of processes.
-fn find() -> BTreeMap<u32, PathBuf> {
+/// Files that stand for network namespaces: those with names, and those of processes. And whether
+/// some may not be looked at.
+fn find() -> (BTreeMap<u32, PathBuf>, bool) {
     // Files in the folders of names can be mere places for a namespace.
     let device = fs::metadata(OWN).map(|own| own.dev()).ok();
     let names = NAMES.into_iter().flat_map(entries);
@@ -165,14 +167,17 @@ fn find() -> BTreeMap<u32, PathBuf> {
         name.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let processes = entries("/proc").filter(is_process).map(|path| path.join("ns/net"));
-    let mut found = BTreeMap::new();
+    let (mut found, mut hidden) = (BTreeMap::new(), false);
     for path in names.chain(processes) {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        if Some(metadata.dev()) == device {
-            found.entry(metadata.ino() as u32).or_insert(path);
+        match fs::metadata(&path) {
+            Ok(metadata) if Some(metadata.dev()) == device => {
+                found.entry(metadata.ino() as u32).or_insert(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => hidden = true,
+            Ok(_) | Err(_) => {}
         }
     }
-    found
+    (found, hidden)
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {
@@ -191,7 +196,7 @@ mod tests {
     fn the_own_namespace_is_read_again_and_again() -> io::Result<()> {
         let own = inode(Path::new(OWN)).expect("a namespace");
         let opened = open(|inum| inum == own);
-        assert_eq!((opened.namespaces.len(), opened.beyond, opened.refused), (1, 0, 0));
+        assert_eq!((opened.namespaces.len(), opened.beyond), (1, 0));
         let namespace = &opened.namespaces[0];
         assert_eq!(namespace.inum, own);
         let (before, after) = (namespace.read()?, namespace.read()?);
