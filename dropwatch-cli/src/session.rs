@@ -69,6 +69,7 @@ impl Session {
         let reader = Reader::new(ring, reader_state)?;
         let mut stop = Stop::new()?;
 
+        let reconciliation = Reconciliation::begin(config.reconcile, &filters);
         probe.attach()?;
         let begin = Instant::now();
         debug!("attached after {:?}", begin - start);
@@ -77,8 +78,6 @@ impl Session {
         // Later they could not be loaded, and sooner they would delay the attaching.
         let iterators = if config.names_processes() { probe.iterators() } else { None };
         let world = World::of_running_kernel(iterators);
-        // Other namespaces could not be entered later.
-        let reconciliation = Reconciliation::begin(config.reconcile, &filters);
         memory::give_back();
         // Threads keep the capabilities that they begin with, so these are dropped before.
         privileges::drop_all_but_reading()?;

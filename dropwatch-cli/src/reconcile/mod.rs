@@ -51,8 +51,8 @@ pub struct Ended {
 }
 
 impl Reconciliation {
-    /// Reads the counters of all network namespaces that drops can be seen of. To be called once
-    /// drops are traced, and while there are capabilities to enter other namespaces.
+    /// Reads the counters of all network namespaces that drops can be seen of. To be called right
+    /// before drops are traced, and while there are capabilities to enter other namespaces.
     pub fn begin(is_wanted: bool, chosen: &Chosen) -> Self {
         if !is_wanted {
             return Self::default();

@@ -15,6 +15,7 @@ use std::{
     thread,
 };
 
+use caps::{CapSet, Capability};
 use rustix::{
     process::{Resource, getrlimit},
     thread::{LinkNameSpaceType, move_into_link_name_space},
@@ -177,7 +178,9 @@ fn find() -> (BTreeMap<u32, PathBuf>, bool) {
             Ok(_) | Err(_) => {}
         }
     }
-    (found, hidden)
+    // Some processes are hidden from everyone, and nothing can be done about it.
+    let may_look = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE);
+    (found, hidden && !may_look.unwrap_or(false))
 }
 
 fn entries(folder: &str) -> impl Iterator<Item = PathBuf> + use<> {
