@@ -69,7 +69,7 @@ const REFUSED: &str =
     "also what netfilter or a full queue kept from being sent; the sender was told";
 const SEGMENTS: &str = "counted once per packet, dropped as fragments";
 const SYN: &str =
-    "a SYN that meets a full queue is freed as if it had been used, which no tool sees";
+    "a SYN that meets a full queue is freed as if it had been used, so that no drop tells of it";
 
 /// The counters of protocols.
 pub const PROTOCOLS: &[Mapping] = &[
