@@ -138,6 +138,12 @@ pub struct TraceArgs {
     /// for the same reason in the same function
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+
+    /// At the end, show how far the kernel's own counters of losses have moved, beside the drops
+    /// seen for the same
+    #[arg(long)]
+    pub reconcile: bool,
+
     /// Say what a reason means under the first drop for it
     #[arg(long, conflicts_with = "json")]
     pub hints: bool,
@@ -230,6 +236,11 @@ pub struct TopArgs {
     /// Stop after this time: 10s, 5m, 1h30m, or a number of seconds
     #[arg(short, long, value_name = "TIME")]
     pub duration: Option<String>,
+
+    /// At the end, show how far the kernel's own counters of losses have moved, beside the drops
+    /// seen for the same; for --batch
+    #[arg(long)]
+    pub reconcile: bool,
 
     /// When to use colour; NO_COLOR in the environment turns it off too
     #[arg(long, value_name = "WHEN", default_value = "auto")]

@@ -64,6 +64,8 @@ pub struct Config {
     pub fail_on: Vec<FailOn>,
     /// The recording of what is usual.
     pub baseline: Option<PathBuf>,
+    /// Whether to show the kernel's counters at the end.
+    pub reconcile: bool,
     /// The program to run meanwhile, and its arguments.
     pub command: Vec<OsString>,
     /// Whether to say what reasons mean.
@@ -169,6 +171,7 @@ impl Config {
             output: args.output.clone(),
             fail_on: args.fail_on.iter().map(|text| FailOn::parse(text)).collect::<Result<_>>()?,
             baseline: args.baseline.clone(),
+            reconcile: args.reconcile,
             command: args.command.clone(),
             hints: args.hints,
             no_noise: args.no_noise,
@@ -199,6 +202,11 @@ impl Config {
             iterations: args.iterations,
             filters: facts::filters(&args.filters),
         };
+        if args.reconcile && !top.batch {
+            let message =
+                "--reconcile prints a table at the end, and the live view leaves none: add --batch";
+            return Err(UsageError(message.to_owned()).into());
+        }
         let config = Self {
             filters: Patterns::parse(&args.filters)?,
             stack: None,
@@ -217,6 +225,7 @@ impl Config {
             output: None,
             fail_on: Vec::new(),
             baseline: None,
+            reconcile: args.reconcile,
             command: Vec::new(),
             hints: args.hints,
             no_noise: false,
@@ -268,6 +277,7 @@ impl Config {
         };
         let of_table = |by: &By| matches!(by, By::Interface | By::Netns);
         self.json
+            || self.reconcile
             || self.capture.is_some()
             || self.details
             || self.samples

@@ -40,6 +40,7 @@ pub mod command;
 pub mod counts;
 pub mod export;
 pub mod fail_on;
+pub mod reconcile;
 pub mod recording;
 pub mod report;
 pub mod summary;

@@ -48,7 +48,7 @@ pub fn write(
     if other.total > 0 {
         lines.push(line(&other, rates, vec![OTHER.into()]));
     }
-    write_aligned(&lines, out);
+    write_aligned(&lines, NUMBERS, out);
 }
 
 /// Appends what the reasons in the rows mean, in the order of the rows, each once and in lines of
@@ -106,7 +106,8 @@ fn sum(rows: &[Row]) -> Option<Row> {
     }))
 }
 
-type Line = Vec<Vec<u8>>;
+/// The cells of a line.
+pub(crate) type Line = Vec<Vec<u8>>;
 /// Columns of numbers, which are aligned at the right.
 const NUMBERS: usize = 3;
 
@@ -135,7 +136,8 @@ fn parts(key: &Key, by: &[By], sources: &mut Sources) -> Line {
     by.iter().map(part).collect()
 }
 
-fn write_aligned(lines: &[Line], out: &mut Vec<u8>) {
+/// Appends lines with aligned columns, of which so many at the left are numbers.
+pub(crate) fn write_aligned(lines: &[Line], numbers: usize, out: &mut Vec<u8>) {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
@@ -152,7 +154,7 @@ fn write_aligned(lines: &[Line], out: &mut Vec<u8>) {
             let start = out.len();
             out.extend_from_slice(cell);
             match widths[column] {
-                width if column < NUMBERS => pad_left(out, start, width),
+                width if column < numbers => pad_left(out, start, width),
                 _ if is_last => {}
                 width => pad_right(out, start, width),
             }

@@ -29,7 +29,8 @@ use crate::{
 /// When drops cannot be traced, or a table not be printed.
 pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     let mut form = Form::new(config, top)?;
-    let Session { mut probe, mut stop, begin, mut sources, .. } = Session::begin(config)?;
+    let Session { mut probe, mut stop, begin, mut sources, reconciliation, .. } =
+        Session::begin(config)?;
     let mut counts = probe.take_counts()?;
     let mut table = Table::new(config.table.by.clone(), 0);
     let start = SystemTime::now() - begin.elapsed();
@@ -68,6 +69,7 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     }
     let elapsed = begin.elapsed();
     probe.detach()?;
+    let moved = reconciliation.end();
     if !is_read {
         return Ok(Verdict::default());
     }
@@ -77,6 +79,7 @@ pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     let (counters, missed) = (snapshot.counters, probe.missed());
     totals = Totals { counters, missed, ..totals };
     if form.put(&table, &config.table, &totals, &mut sources)? {
+        eprint!("{}", moved.text(&snapshot, &mut sources));
         let account = CountAccount { counters, missed, elapsed, ..CountAccount::default() };
         eprintln!("dropwatch: {account}");
     }

@@ -58,7 +58,7 @@ impl Feed for Kernel {
 pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
     let hints = config.hints.then(|| Entries::load().map(Hints::new)).transpose()?;
     let held = notice::hold();
-    let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
+    let Session { mut probe, reader, mut stop, begin, sources, .. } = Session::begin(config)?;
     let counts = probe.take_counts()?;
     let mut kernel = Kernel { probe, counts, reader };
     let look = Look::of_environment(config.color);
