@@ -192,7 +192,6 @@ pub const LINKS: &[Mapping] = &[
                 "RECURSION_LIMIT",
                 "SKB_BAD_GSO",
                 "PSP_OUTPUT",
-                "VXLAN_NO_REMOTE",
             ],
         ),
     ),
