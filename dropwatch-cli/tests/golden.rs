@@ -425,9 +425,6 @@ fn harmless_drops_have_a_tag() {
     assert!(tagged.ends_with(" #tcp-again\n"), "{tagged}");
     let plain = String::from_utf8(render_plain([no_socket])).expect("text");
     assert!(!plain.contains('#'), "{plain}");
-
-    let quiet = render(text(false, None).without_noise(), with_tag().map(|it| drop_of(it, &[])));
-    assert_eq!(String::from_utf8(quiet).expect("text"), plain);
 }
 
 #[test]
