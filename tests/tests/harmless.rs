@@ -240,7 +240,8 @@ fn a_limit_counts_what_is_shown() -> Result<()> {
     let text = finished.stdout();
     let hints: Vec<_> = text.lines().filter(|line| line.starts_with("    hint: ")).collect();
     assert_eq!(hints.len(), 1, "{text}");
-    assert!(hints[0].ends_with("(dropwatch explain NO_SOCKET)"), "{text}");
+    let end = format!("(dropwatch explain NO_SOCKET; in netns {})", veth.far.name());
+    assert!(hints[0].ends_with(&end), "{text}");
     // Under the first drop.
     assert_eq!(text.lines().position(|line| line == hints[0]), Some(2), "{text}");
     Ok(())
