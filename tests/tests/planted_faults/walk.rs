@@ -42,11 +42,7 @@ impl<'a> Fault<'a> {
         let entry = explain(reason)?;
         let summary = entry["summary"].as_str().context("a summary")?;
         assert!(hint.contains(summary), "{hint}");
-        if let Some(name) = counter {
-            command_of_counter(&entry, name)?;
-        }
-        let found = Found { fault: self, entry, drop: drops[0].clone(), words: Vec::new() };
-        Ok(found)
+        Ok(Found { fault: self, entry, drop: drops[0].clone(), words: Vec::new() })
     }
 
     /// Sends, and gives the drops for the reason.
