@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use dropwatch_tests::{
-    Launch, Mac, Namespace, Veth, exclusive, need,
-    need::patience,
+    Launch, Mac, Namespace, Veth, exclusive, json, need,
+    need::{kernel_tells_receivers, patience},
     traffic::{CLOSED_PORT, build, frame, option, packet, raw, udp},
 };
 use serde_json::Value;
@@ -127,6 +127,30 @@ fn what_a_closed_socket_held_is_tagged() -> Result<()> {
         })
     })?;
     assert_eq!(tags(&events), ["unix-socket", "unread-datagram"], "{events:#?}");
+    Ok(())
+}
+
+/// Where the kernel tells no receiver, what is left of a connection cannot be seen.
+#[test]
+fn the_last_fin_of_a_connection_is_tagged() -> Result<()> {
+    need!(Root, Program("ip"), Reasons);
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let args = ["--netns", namespace.name(), "--function", "tcp_v?_rcv"];
+    let events = json::drops_of(&args, || {
+        namespace.run(COMM, || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let mut client = TcpStream::connect(listener.local_addr()?)?;
+            let (server, _) = listener.accept()?;
+            drop(server);
+            ensure!(client.read(&mut [0])? == 0, "something was sent");
+            // By then the delayed acknowledgement of the FIN has been sent.
+            sleep(Duration::from_millis(500));
+            Ok(())
+        })
+    })?;
+    let expected: &[&str] = if kernel_tells_receivers() { &["last-fin"] } else { &["none"] };
+    assert_eq!(tags(&events), expected, "{events:#?}");
     Ok(())
 }
 
