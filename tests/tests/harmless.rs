@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use dropwatch_tests::{
-    Launch, Mac, Namespace, Veth, exclusive, need,
-    need::patience,
+    Launch, Mac, Namespace, Veth, exclusive, json, need,
+    need::{kernel_tells_receivers, patience},
     traffic::{CLOSED_PORT, build, frame, option, packet, raw, udp},
 };
 use serde_json::Value;
@@ -130,6 +130,30 @@ fn what_a_closed_socket_held_is_tagged() -> Result<()> {
     Ok(())
 }
 
+/// Where the kernel tells no receiver, what is left of a connection cannot be seen.
+#[test]
+fn the_last_fin_of_a_connection_is_tagged() -> Result<()> {
+    need!(Root, Program("ip"), Reasons);
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let args = ["--netns", namespace.name(), "--function", "tcp_v?_rcv"];
+    let events = json::drops_of(&args, || {
+        namespace.run(COMM, || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let mut client = TcpStream::connect(listener.local_addr()?)?;
+            let (server, _) = listener.accept()?;
+            drop(server);
+            ensure!(client.read(&mut [0])? == 0, "something was sent");
+            // By then the delayed acknowledgement of the FIN has been sent.
+            sleep(Duration::from_millis(500));
+            Ok(())
+        })
+    })?;
+    let expected: &[&str] = if kernel_tells_receivers() { &["last-fin"] } else { &["none"] };
+    assert_eq!(tags(&events), expected, "{events:#?}");
+    Ok(())
+}
+
 #[test]
 fn a_keepalive_probe_is_tagged() -> Result<()> {
     need!(Root, Program("ip"), Reason("TCP_OLD_SEQUENCE"));
@@ -240,7 +264,8 @@ fn a_limit_counts_what_is_shown() -> Result<()> {
     let text = finished.stdout();
     let hints: Vec<_> = text.lines().filter(|line| line.starts_with("    hint: ")).collect();
     assert_eq!(hints.len(), 1, "{text}");
-    assert!(hints[0].ends_with("(dropwatch explain NO_SOCKET)"), "{text}");
+    let end = format!("(dropwatch explain NO_SOCKET; in netns {})", veth.far.name());
+    assert!(hints[0].ends_with(&end), "{text}");
     // Under the first drop.
     assert_eq!(text.lines().position(|line| line == hints[0]), Some(2), "{text}");
     Ok(())

@@ -10,12 +10,25 @@ use crate::kernel::reasons::Reasons;
 pub struct Hints {
     entries: Entries,
     told: HashSet<u32>,
+    /// The network namespace of who reads.
+    home: Option<u32>,
 }
 
 impl Hints {
     /// Has told nothing yet.
     pub fn new(entries: Entries) -> Self {
-        Self { entries, told: HashSet::new() }
+        Self { entries, told: HashSet::new(), home: None }
+    }
+
+    /// For somebody who is in this network namespace (an inode number).
+    pub fn seen_from(self, home: Option<u32>) -> Self {
+        Self { home, ..self }
+    }
+
+    /// Whether commands have to be run in this other network namespace to see what the drop is
+    /// about.
+    pub fn is_elsewhere(&self, netns: u32) -> bool {
+        self.home.is_some_and(|home| home != netns)
     }
 
     /// What a reason means, whenever it is asked for.
@@ -44,5 +57,8 @@ mod tests {
         assert_eq!(hints.first(3, &reasons), None);
         assert_eq!(hints.meaning(3, &reasons), Some(first.as_str()));
         assert_eq!(hints.first(99, &reasons), None);
+        assert!(!hints.is_elsewhere(1), "it is not known where the reader is");
+        let hints = hints.seen_from(Some(1));
+        assert!(!hints.is_elsewhere(1) && hints.is_elsewhere(2));
     }
 }

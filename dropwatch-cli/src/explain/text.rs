@@ -14,6 +14,12 @@ use crate::{
 /// How wide the column of labels is.
 const LABEL: usize = 13;
 
+/// What stands behind explanations: how to make commands out of them.
+const PLACEHOLDERS: &str = "In the commands replace DEV by what stands in IFACE, SRC, ADDR and PORT by the addresses and the port in FLOW, \
+     PID by the number in OWNER, and other words in capitals as the text says. Where the drop is in another network \
+     namespace than yours (--hints tells), run them there: `ip netns exec NAME COMMAND`, or `nsenter -n -t PID COMMAND` \
+     with the id of a process in it.";
+
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
@@ -47,7 +53,10 @@ impl Style {
 /// The explanations, a blank line between them.
 pub fn text(explained: &[Explained<'_>], kernel: &Kernel, style: &Style) -> String {
     let mut texts: Vec<_> = explained.iter().map(|it| one(it, kernel, style)).collect();
-    // Told once, since it is the same for all.
+    // Told once, since these are the same for all.
+    if explained.iter().any(|it| it.entry.is_some()) {
+        texts.push(paragraph(style, "", PLACEHOLDERS));
+    }
     if let Err(why) = &kernel.reasons {
         texts.push(paragraph(
             style,

@@ -30,7 +30,10 @@ use pcap_file::{
 use crate::{
     drop::{Direction, Drop, Stack},
     packet::{Network, Packet},
-    render::{details, place::write_place, sources::Sources, stack_text::write_frame},
+    render::{
+        details, place::write_place, sources::Sources, stack_text::write_frame,
+        text::is_interrupted,
+    },
     stacks,
     write::{escape, push},
 };
@@ -267,13 +270,21 @@ fn write_comment(drop: &Drop, sources: &mut Sources, out: &mut Vec<u8>) {
     }
     out.extend(b" at ");
     write_place(&sources.symbols.frame(drop.location), out);
-    if let Some(comm) = &drop.comm {
+    // Who was only interrupted is not to blame; the context below has it.
+    if let Some(comm) = drop.comm.as_ref().filter(|_| !is_interrupted(drop)) {
         out.extend(b", in ");
         escape(comm.bytes(), out);
         push(out, format_args!("[{}]", drop.tgid));
     }
     out.push(b'\n');
+    let begin = out.len();
     details::write_surroundings(drop, sources, out);
+    let below = String::from_utf8_lossy(&out[begin..]).into_owned();
+    out.truncate(begin);
+    // There they stand under a drop, here in lines of their own.
+    for line in below.lines() {
+        push(out, format_args!("{}\n", line.strip_prefix(details::INDENT).unwrap_or(line)));
+    }
     if let Some(Stack::Addresses(addresses)) = &drop.stack {
         out.extend(b"stack:\n");
         let symbols = &mut sources.symbols;

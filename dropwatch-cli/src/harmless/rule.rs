@@ -10,8 +10,11 @@ use crate::{
 /// Types of messages in ICMP and in ICMPv6.
 const ECHO_REPLY: u8 = 0;
 const ECHO_REPLY6: u8 = 129;
-/// The flag RST.
+/// The flags FIN and RST.
+const TCP_FIN: u16 = 0x01;
 const TCP_RESET: u16 = 0x04;
+/// `TCP_TIME_WAIT`: the state of what is left of a connection that this side closed first.
+const TIME_WAIT: u8 = 6;
 
 /// A kind of drop that is normal.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,8 @@ pub(super) enum When {
     EchoReply,
     /// It resets a TCP connection.
     TcpReset,
+    /// It is the peer's end of a TCP connection, which this side closed first.
+    TcpLastFin,
     /// There is a socket.
     Socket,
     /// There is a socket of this family.
@@ -87,16 +92,21 @@ impl When {
                 Some(Transport::Icmp6(icmp)) => icmp.kind == ECHO_REPLY6,
                 _ => false,
             },
-            Self::TcpReset => match &packet.transport {
-                Some(Transport::Tcp(tcp)) => {
-                    tcp.rest.as_ref().is_some_and(|it| it.flags & TCP_RESET != 0)
-                }
-                _ => false,
-            },
+            Self::TcpReset => has_flag(packet, TCP_RESET),
+            Self::TcpLastFin => {
+                has_flag(packet, TCP_FIN) && socket().is_some_and(|it| it.state == TIME_WAIT)
+            }
             Self::Socket => drop.socket.is_some(),
             Self::Family(family) => socket().is_some_and(|it| i32::from(it.family) == family),
             Self::Raw => socket().is_some_and(is_raw),
         }
+    }
+}
+
+fn has_flag(packet: &Packet, flag: u16) -> bool {
+    match &packet.transport {
+        Some(Transport::Tcp(tcp)) => tcp.rest.as_ref().is_some_and(|it| it.flags & flag != 0),
+        _ => false,
     }
 }
 

@@ -185,6 +185,15 @@ pub static RULES: &[Rule] = &[
         when: &[When::TcpReset],
     },
     Rule {
+        name: "last-fin",
+        matches: "the end (FIN) of a TCP connection that this side had closed first",
+        why: "It is acknowledged, and noted in what is left of the connection, in state TIME-WAIT; nothing of the \
+              packet is needed any longer. Each connection that is closed here first ends like that.",
+        reasons: &["NOT_SPECIFIED"],
+        functions: &["tcp_v4_rcv", "tcp_v6_rcv"],
+        when: &[When::TcpLastFin],
+    },
+    Rule {
         name: "tcp-again",
         matches: "TCP segments with nothing new: sent again although they had arrived, overtaken acknowledgements, and \
                   keepalive probes",

@@ -61,6 +61,14 @@ fn with_socket(family: i32, kind: i32, drop: Drop) -> Drop {
     Drop { socket: Some(Socket { address: 1, receiver: false, details: Some(details) }), ..drop }
 }
 
+/// With a receiving socket of TCP in this state.
+fn with_state(state: u8, drop: Drop) -> Drop {
+    let drop = with_socket(libc::AF_INET, libc::SOCK_STREAM, drop);
+    let socket = drop.socket.as_ref().and_then(|socket| socket.details.clone());
+    let details = socket.map(|details| SocketDetails { state, full: None, ..details });
+    Drop { socket: Some(Socket { address: 1, receiver: true, details }), ..drop }
+}
+
 fn unix() -> Drop {
     with_socket(libc::AF_UNIX, libc::SOCK_STREAM, bare(0))
 }
@@ -165,6 +173,7 @@ fn what_is_normal_is_tagged() {
             "link-protocol",
         ),
         ("NO_SOCKET", "tcp_v4_rcv", tcp(0x14), "late-reset"),
+        ("NOT_SPECIFIED", "tcp_v4_rcv", with_state(6, tcp(0x11)), "last-fin"),
         ("TCP_OLD_SEQUENCE", "tcp_validate_incoming", bare(IPV4), "tcp-again"),
         // That needs no function, and can do where the kernel hides them.
         ("TCP_OLD_DATA", "", bare(IPV4), "tcp-again"),
@@ -182,6 +191,9 @@ fn what_hurts_somebody_is_not() {
         ("NOT_SPECIFIED", "__udp4_lib_rcv", udp(ONE, [192, 0, 2, 7])),
         ("NO_SOCKET", "tcp_v4_rcv", bare(IPV4)),
         ("NO_SOCKET", "tcp_v4_rcv", tcp(0x02)),
+        ("NOT_SPECIFIED", "tcp_v4_rcv", tcp(0x11)),
+        ("NOT_SPECIFIED", "tcp_v4_rcv", with_state(1, tcp(0x11))),
+        ("NOT_SPECIFIED", "tcp_v4_rcv", with_state(6, tcp(0x10))),
         ("SOCKET_RCVBUFF", "udp_queue_rcv_one_skb", receive.clone()),
         ("SOCKET_FILTER", "udp_queue_rcv_one_skb", receive),
         // A receiver that is too slow.

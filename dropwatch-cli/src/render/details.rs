@@ -11,7 +11,8 @@ use crate::{
     write::{decimal, push},
 };
 
-const INDENT: &str = "    ";
+/// What the lines begin with.
+pub const INDENT: &str = "    ";
 
 /// Appends what is known, a line each; nothing of what the drop does not have.
 pub fn write(drop: &Drop, packet: &Packet, sources: &mut Sources, out: &mut Vec<u8>) {

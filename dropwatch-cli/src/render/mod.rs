@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     drop::Drop,
     explain::{Entries, hints::Hints},
+    world::netns,
 };
 use sources::Sources;
 use text::{Text, TextConfig};
@@ -41,7 +42,7 @@ pub fn of(config: &Config, sources: Sources) -> Result<Box<dyn Render>> {
         TextConfig { columns: columns.clone(), details: *details, stack: *stack, color: *color };
     let mut text = Text::new(sources, text);
     if config.hints {
-        text = text.with_hints(Hints::new(Entries::load()?));
+        text = text.with_hints(Hints::new(Entries::load()?).seen_from(netns::own()));
     }
     Ok(Box::new(if config.no_noise { text.without_noise() } else { text }))
 }

@@ -89,7 +89,7 @@ impl Palette {
 }
 
 /// Whether the task was not at work, but interrupted.
-fn is_interrupted(drop: &Drop) -> bool {
+pub fn is_interrupted(drop: &Drop) -> bool {
     drop.context.is_some_and(|context| context != Context::Task)
 }
 
@@ -248,12 +248,15 @@ impl Text {
     fn hint(&mut self, drop: &Drop, out: &mut Vec<u8>) {
         let (Some(hints), Some(raw)) = (&mut self.hints, drop.reason) else { return };
         let name = self.sources.reasons.name(raw).to_owned();
+        let elsewhere = drop.netns.filter(|&inum| hints.is_elsewhere(inum));
         if let Some(meaning) = hints.first(raw, &self.sources.reasons) {
             let style = self.palette.dimmed;
-            push(
-                out,
-                format_args!("    hint: {meaning} {style}(dropwatch explain {name}){style:#}\n"),
-            );
+            push(out, format_args!("    hint: {meaning} {style}(dropwatch explain {name}"));
+            if let Some(inum) = elsewhere {
+                push(out, format_args!("; in netns "));
+                self.sources.world.write_netns(inum, out);
+            }
+            push(out, format_args!("){style:#}\n"));
         }
     }
 }

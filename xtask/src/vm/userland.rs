@@ -25,6 +25,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("sh", "dash"),
     ("sleep", "coreutils"),
+    ("ss", "iproute2"),
+    ("sysctl", "procps"),
     ("tc", "iproute2"),
     ("unshare", "util-linux"),
 ];
