@@ -5,6 +5,7 @@ pub mod bench;
 pub mod cli;
 pub mod ebpf;
 pub mod install;
+pub mod pages;
 pub mod process;
 pub mod project;
 pub mod run;
