@@ -166,7 +166,8 @@ mod tests {
         }
         assert_eq!(names.len(), Cli::command().get_subcommands().count() + 1);
         for (name, text) in &pages {
-            for section in ["NAME", "SYNOPSIS", "OPTIONS", "\"EXIT STATUS\"", "FILES", "\"SEE ALSO\""]
+            for section in
+                ["NAME", "SYNOPSIS", "OPTIONS", "\"EXIT STATUS\"", "FILES", "\"SEE ALSO\""]
             {
                 let heading = format!(".SH {section}\n");
                 assert_eq!(text.matches(&heading).count(), 1, "{section} in {name}:\n{text}");
