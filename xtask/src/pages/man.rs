@@ -55,13 +55,12 @@ fn page(command: &Command, version: &str, names: &[String]) -> io::Result<Vec<u8
     let (command, note) = with_short_headings(command.clone());
     let usage = command.clone().render_usage().to_string();
     let command = command.override_usage(usage.trim_start_matches("Usage:").to_owned());
-    let man = Man::new(command.clone())
-        .title(name.to_uppercase())
-        .source(format!("dropwatch {version}"))
-        .manual("User Commands");
+    let man = Man::new(command.clone());
 
-    let mut text = Vec::new();
-    man.render_title(&mut text)?;
+    // Not by clap_mangen, which leaves out an empty date, and the version would be the date.
+    let title = name.to_uppercase();
+    let mut text =
+        format!(".TH {title} 1 \"\" \"dropwatch {version}\" \"User Commands\"\n").into_bytes();
     man.render_name_section(&mut text)?;
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
@@ -166,6 +165,8 @@ mod tests {
         }
         assert_eq!(names.len(), Cli::command().get_subcommands().count() + 1);
         for (name, text) in &pages {
+            let title = name.trim_end_matches(".1").to_uppercase();
+            assert!(text.starts_with(&format!(".TH {title} 1 \"\" \"dropwatch ")), "{text}");
             for section in
                 ["NAME", "SYNOPSIS", "OPTIONS", "\"EXIT STATUS\"", "FILES", "\"SEE ALSO\""]
             {
