@@ -34,7 +34,9 @@ pub enum Command {
     Vm(VmArgs),
     /// Measure what dropwatch and other tools cost, side by side, as root or through sudo
     Bench(BenchArgs),
-    /// Build dropwatch and install it as PREFIX/bin/dropwatch
+    /// Make a tarball and a Debian package with a binary that needs no library
+    Dist(DistArgs),
+    /// Build dropwatch and install it as PREFIX/bin/dropwatch, with man pages and completions
     Install {
         /// Where to install
         #[arg(long, value_name = "DIR", default_value = "/usr/local")]
@@ -52,6 +54,13 @@ pub struct TestArgs {
     /// Do not run them on other kernels; that is the default elsewhere
     #[arg(long)]
     pub no_vm: bool,
+    /// Then make the packages and try them on bare Debian roots too, as `dist --test` does; that is
+    /// the default in continuous integration
+    #[arg(long, conflicts_with = "no_dist")]
+    pub dist: bool,
+    /// Do not try the packages; that is the default elsewhere
+    #[arg(long)]
+    pub no_dist: bool,
     /// Arguments for `cargo test`, for instance a test's name
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
@@ -62,6 +71,19 @@ impl TestArgs {
     pub fn wants_vm(&self, in_ci: bool) -> bool {
         self.vm || in_ci && !self.no_vm
     }
+
+    /// Whether the packages are to be tried too.
+    pub fn wants_dist(&self, in_ci: bool) -> bool {
+        self.dist || in_ci && !self.no_dist
+    }
+}
+
+/// Arguments of `dist`.
+#[derive(Args, Debug)]
+pub struct DistArgs {
+    /// Then try both on bare Debian 12 and 13 roots, as root
+    #[arg(long)]
+    pub test: bool,
 }
 
 /// Arguments of `vm`.
@@ -194,6 +216,18 @@ mod tests {
             assert_eq!(args.as_ref().map(|args| args.wants_vm(true)), Some(in_ci), "{line}");
         }
         assert!(test_args("--vm --no-vm").is_none());
+    }
+
+    #[test]
+    fn packages_are_tried_where_it_is_wanted() {
+        for (line, here, in_ci) in
+            [("", false, true), ("--dist", true, true), ("--no-dist", false, false)]
+        {
+            let args = test_args(line);
+            assert_eq!(args.as_ref().map(|args| args.wants_dist(false)), Some(here), "{line}");
+            assert_eq!(args.as_ref().map(|args| args.wants_dist(true)), Some(in_ci), "{line}");
+        }
+        assert!(test_args("--dist --no-dist").is_none());
     }
 
     #[test]

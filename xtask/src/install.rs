@@ -1,12 +1,15 @@
-//! `cargo xtask install`: put the release build where `sudo dropwatch` finds it.
+//! `cargo xtask install`: put the release build where `sudo dropwatch` finds it, with its man pages
+//! and shell completions.
 
 use crate::{
+    pages,
     process::{self, find_program, is_root},
     project::Project,
 };
 use anyhow::{Context as _, Result};
 use std::{
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf, absolute},
     process::Command,
 };
@@ -15,9 +18,10 @@ use std::{
 const SECURE_PATH: &[&str] =
     &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Builds dropwatch and installs it as `prefix`/bin/dropwatch.
+/// Builds dropwatch and installs it as `prefix`/bin/dropwatch, and its pages below `prefix`/share.
 pub fn install(project: &Project, prefix: &Path) -> Result<()> {
-    let bin = absolute(prefix).context("the prefix is not a folder's name")?.join("bin");
+    let prefix = absolute(prefix).context("the prefix is not a folder's name")?;
+    let bin = prefix.join("bin");
     let sudo = if is_root() || is_writable(&bin)? {
         None
     } else {
@@ -32,21 +36,30 @@ pub fn install(project: &Project, prefix: &Path) -> Result<()> {
     project.build_release()?;
 
     let program = bin.join("dropwatch");
-    // The new file gets its name only when it is complete, so a running or interrupted
-    // installation never leaves half a program.
-    let new = bin.join(".dropwatch.new");
-    process::run(
-        command(sudo.as_deref(), "install")
-            .args(["-D", "-m", "755", "--"])
-            .args([&project.release_binary(), &new]),
-    )?;
-    process::run(command(sudo.as_deref(), "mv").args(["-f", "-T", "--"]).args([&new, &program]))?;
-
+    put(sudo.as_deref(), "755", &project.release_binary(), &program)?;
     println!("installed {}", program.display());
+    let made = project.target.join("pages");
+    fs::create_dir_all(&made).with_context(|| format!("cannot make {}", made.display()))?;
+    for page in pages::all()? {
+        let source = made.join("page");
+        fs::write(&source, &page.text)
+            .with_context(|| format!("cannot write {}", source.display()))?;
+        put(sudo.as_deref(), "644", &source, &prefix.join(&page.path))?;
+    }
+    println!("installed man pages and shell completions below {}", prefix.join("share").display());
     for warning in warnings(&bin, Path::is_file) {
         println!("warning: {warning}");
     }
     Ok(())
+}
+
+/// Installs a file. The new one gets its name only when it is complete, so a running or interrupted
+/// installation never leaves half a program.
+fn put(sudo: Option<&Path>, mode: &str, source: &Path, target: &Path) -> Result<()> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let new = target.with_file_name(format!(".{name}.new"));
+    process::run(command(sudo, "install").args(["-D", "-m", mode, "--"]).args([source, &new]))?;
+    process::run(command(sudo, "mv").args(["-f", "-T", "--"]).args([&*new, target]))
 }
 
 fn command(sudo: Option<&Path>, program: &str) -> Command {

@@ -1,10 +1,12 @@
 //! The developer's commands of dropwatch: run it, build its BPF program, test it on this kernel and
-//! others, measure it, install it.
+//! others, measure it, package it, install it.
 
 pub mod bench;
 pub mod cli;
+pub mod dist;
 pub mod ebpf;
 pub mod install;
+pub mod pages;
 pub mod process;
 pub mod project;
 pub mod run;
@@ -41,6 +43,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Vm(args) => vm::run(&project()?, &args),
         // Through sudo, where cargo may be missing.
         Command::Bench(args) => bench::run(&args),
+        Command::Dist(args) => dist::run(&project()?, &args),
         Command::Install { prefix } => {
             install::install(&project()?, &prefix).map(|()| ExitCode::SUCCESS)
         }

@@ -6,7 +6,7 @@ pub mod skips;
 
 use crate::{
     cli::TestArgs,
-    ebpf,
+    dist, ebpf,
     process::{self, in_ci},
     project::Project,
     vm::{self, Kernels, table::Table},
@@ -41,6 +41,9 @@ pub fn run(project: &Project, args: &TestArgs) -> Result<ExitCode> {
     if let Some(kernels) = kernels {
         let kernels = kernels.unwrap_or_else(|_| Err(anyhow!("fetching the kernels panicked")));
         tally += or_failure(kernels.and_then(|kernels| test_kernels(project, &kernels)));
+    }
+    if args.wants_dist(in_ci()) {
+        tally += or_failure(dist::test(project));
     }
     println!("{tally}");
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -81,7 +84,7 @@ fn test_kernels(project: &Project, kernels: &Kernels) -> Result<Tally> {
 }
 
 /// An error counts as one failure.
-fn or_failure(outcome: Result<Tally>) -> Tally {
+pub fn or_failure(outcome: Result<Tally>) -> Tally {
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Tally { failed: 1, ..Tally::default() }

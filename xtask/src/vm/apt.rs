@@ -14,7 +14,8 @@ use std::{
 const SUITES: &[&str] =
     &["bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports"];
 const SECURITY_SUITES: &[&str] = &["bullseye-security", "bookworm-security", "trixie-security"];
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// The keys by which Debian's releases are signed.
+pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// How long to wait before a further attempt: a mirror may be down for a moment.
 const PAUSES: &[Duration] = &[Duration::from_secs(10), Duration::from_secs(30)];
@@ -33,17 +34,11 @@ impl Apt {
             let part = dir.join(part);
             fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
         }
-        let targets = process::output(Command::new("apt-get").args([
-            "indextargets",
-            "--format",
-            "$(REPO_URI) $(COMPONENT)",
-            "Created-By: Packages",
-        ]))?;
-        apt.write("sources.list", &sources(&targets)?)?;
+        apt.write("sources.list", &sources(&targets()?)?)?;
         // Nothing is installed here.
         apt.write("status", "")?;
         let update = || process::run(apt.command("apt-get").args(["--quiet=2", "update"]));
-        if let Err(error) = with_patience(PAUSES, update) {
+        if let Err(error) = with_patience(update) {
             // Old releases leave the mirrors one day; the kernels of others are still there.
             eprintln!("warning: {error:#}; going on with the lists of packages that there are");
         }
@@ -59,7 +54,7 @@ impl Apt {
     pub fn download(&self, packages: &[String], into: &Path) -> Result<()> {
         let mut download = self.command("apt-get");
         download.args(["--quiet=2", "download"]).args(packages).current_dir(into);
-        with_patience(PAUSES, || process::run(&mut download))
+        with_patience(|| process::run(&mut download))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
@@ -93,8 +88,27 @@ impl Apt {
     }
 }
 
-/// Does something that may fail at first.
-fn with_patience(pauses: &[Duration], mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
+/// What this machine fetches packages from, in lines `<URI> <component>`.
+fn targets() -> Result<String> {
+    process::output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI) $(COMPONENT)",
+        "Created-By: Packages",
+    ]))
+}
+
+/// The mirror of Debian that this machine uses.
+pub fn mirror() -> Result<String> {
+    Ok(main_mirror(&targets()?)?.to_owned())
+}
+
+/// Does something that may fail at first, as what depends on a mirror.
+pub fn with_patience(attempt: impl FnMut() -> Result<()>) -> Result<()> {
+    repeat(PAUSES, attempt)
+}
+
+fn repeat(pauses: &[Duration], mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
     for pause in pauses {
         match attempt() {
             Ok(()) => return Ok(()),
@@ -107,19 +121,24 @@ fn with_patience(pauses: &[Duration], mut attempt: impl FnMut() -> Result<()>) -
 
 /// Our sources.list, with the mirrors in lines `<URI> <component>`.
 fn sources(targets: &str) -> Result<String> {
-    let mirror = |name: &str| {
-        let mut mirrors = targets.lines().filter_map(|line| line.strip_suffix(" main"));
-        mirrors.find(|uri| uri.trim_end_matches('/').ends_with(name))
-    };
-    let main = mirror("/debian").context(
-        "the apt sources of this machine name no mirror of Debian, from which to fetch kernels; \
-         add one whose address ends in /debian, component main",
-    )?;
-    let security = mirror("/debian-security").map(|uri| (uri, SECURITY_SUITES));
+    let main = main_mirror(targets)?;
+    let security = mirror_named(targets, "/debian-security").map(|uri| (uri, SECURITY_SUITES));
     let lines = iter::once((main, SUITES)).chain(security).flat_map(|(uri, suites)| {
         suites.iter().map(move |suite| format!("deb [signed-by={KEYRING}] {uri} {suite} main\n"))
     });
     Ok(lines.collect())
+}
+
+fn main_mirror(targets: &str) -> Result<&str> {
+    mirror_named(targets, "/debian").context(
+        "the apt sources of this machine name no mirror of Debian, from which to fetch packages; \
+         add one whose address ends in /debian, component main",
+    )
+}
+
+fn mirror_named<'a>(targets: &'a str, name: &str) -> Option<&'a str> {
+    let mut mirrors = targets.lines().filter_map(|line| line.strip_suffix(" main"));
+    mirrors.find(|uri| uri.trim_end_matches('/').ends_with(name))
 }
 
 #[cfg(test)]
@@ -145,7 +164,7 @@ mod tests {
         let pauses = [Duration::ZERO; 2];
         for (failures, works) in [(0, true), (2, true), (3, false)] {
             let mut left = failures;
-            let outcome = with_patience(&pauses, || {
+            let outcome = repeat(&pauses, || {
                 let works = left == 0;
                 left -= i32::from(!works);
                 works.then_some(()).context("down")

@@ -28,12 +28,7 @@ pub struct Unpacked {
 impl Cache {
     /// The one of this user.
     pub fn open() -> Result<Self> {
-        let caches = env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .or_else(|| env::home_dir().map(|home| home.join(".cache")))
-            .context("there is no home folder to cache kernels in; set XDG_CACHE_HOME")?;
-        Ok(Self { dir: caches.join("dropwatch-vm") })
+        Ok(Self { dir: user_folder()?.join("dropwatch-vm") })
     }
 
     /// A kernel that was fetched before.
@@ -109,6 +104,15 @@ impl Cache {
     fn folder(&self, kernel: Kernel) -> PathBuf {
         self.dir.join(kernel.to_string())
     }
+}
+
+/// This user's folder for what can be fetched again.
+pub fn user_folder() -> Result<PathBuf> {
+    env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::home_dir().map(|home| home.join(".cache")))
+        .context("there is no home folder to cache what is fetched; set XDG_CACHE_HOME")
 }
 
 impl Unpacked {
