@@ -64,7 +64,7 @@ fn with_socket(family: i32, kind: i32, drop: Drop) -> Drop {
 /// With a receiving socket of TCP in this state.
 fn with_state(state: u8, drop: Drop) -> Drop {
     let drop = with_socket(libc::AF_INET, libc::SOCK_STREAM, drop);
-    let socket = drop.socket.as_ref().and_then(|socket| socket.details.clone());
+    let socket = drop.socket.as_ref().and_then(|socket| socket.details);
     let details = socket.map(|details| SocketDetails { state, full: None, ..details });
     Drop { socket: Some(Socket { address: 1, receiver: true, details }), ..drop }
 }
