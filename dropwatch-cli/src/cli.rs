@@ -138,6 +138,12 @@ pub struct TraceArgs {
     /// for the same reason in the same function
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+
+    /// At the end, show how far the kernel's own counters of losses have moved, beside the drops
+    /// seen for the same
+    #[arg(long)]
+    pub reconcile: bool,
+
     /// Say what a reason means under the first drop for it
     #[arg(long, conflicts_with = "json")]
     pub hints: bool,
@@ -209,6 +215,20 @@ pub struct TopArgs {
     #[arg(long)]
     pub batch: bool,
 
+    /// Print metrics as OpenMetrics text in place of tables, or with a FILE replace it with them
+    /// at each interval
+    #[arg(long, value_name = "FILE", require_equals = true, conflicts_with = "hints")]
+    pub openmetrics: Option<Option<PathBuf>>,
+
+    /// The same in Prometheus' older text format, which node_exporter's textfile collector reads
+    #[arg(long, value_name = "FILE", require_equals = true, conflicts_with_all = ["openmetrics", "hints"])]
+    pub prometheus: Option<Option<PathBuf>>,
+
+    /// Say below what the reasons in the table mean; in the live table, the reason of the row that
+    /// is chosen
+    #[arg(long, conflicts_with = "without_reasons")]
+    pub hints: bool,
+
     /// Stop after N tables
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub iterations: Option<u64>,
@@ -216,6 +236,11 @@ pub struct TopArgs {
     /// Stop after this time: 10s, 5m, 1h30m, or a number of seconds
     #[arg(short, long, value_name = "TIME")]
     pub duration: Option<String>,
+
+    /// At the end, show how far the kernel's own counters of losses have moved, beside the drops
+    /// seen for the same; for --batch
+    #[arg(long)]
+    pub reconcile: bool,
 
     /// When to use colour; NO_COLOR in the environment turns it off too
     #[arg(long, value_name = "WHEN", default_value = "auto")]

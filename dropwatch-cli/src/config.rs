@@ -18,7 +18,7 @@ use crate::{
     fail_on::FailOn,
     filter::Patterns,
     kernel::Without,
-    render::fields::Field,
+    render::{fields::Field, openmetrics::Format},
     top::facts,
 };
 
@@ -64,6 +64,8 @@ pub struct Config {
     pub fail_on: Vec<FailOn>,
     /// The recording of what is usual.
     pub baseline: Option<PathBuf>,
+    /// Whether to show the kernel's counters at the end.
+    pub reconcile: bool,
     /// The program to run meanwhile, and its arguments.
     pub command: Vec<OsString>,
     /// Whether to say what reasons mean.
@@ -128,6 +130,8 @@ pub struct TopConfig {
     pub interval: Duration,
     /// Whether tables are printed one after the other.
     pub batch: bool,
+    /// In which format, and into which file, metrics are written in place of tables.
+    pub metrics: Option<(Format, Option<PathBuf>)>,
     /// Stop after so many.
     pub iterations: Option<u64>,
     /// The filters as they were given.
@@ -167,6 +171,7 @@ impl Config {
             output: args.output.clone(),
             fail_on: args.fail_on.iter().map(|text| FailOn::parse(text)).collect::<Result<_>>()?,
             baseline: args.baseline.clone(),
+            reconcile: args.reconcile,
             command: args.command.clone(),
             hints: args.hints,
             no_noise: args.no_noise,
@@ -187,12 +192,21 @@ impl Config {
     /// # Errors
     /// As above.
     pub fn of_top(args: &TopArgs) -> Result<Self> {
+        let formats =
+            [(Format::OpenMetrics, &args.openmetrics), (Format::Prometheus, &args.prometheus)];
+        let metrics = formats.into_iter().find_map(|(format, file)| Some((format, file.clone()?)));
         let top = TopConfig {
             interval: duration("--interval", &args.interval)?,
-            batch: args.batch || !can_draw(),
+            batch: args.batch || metrics.is_some() || !can_draw(),
+            metrics,
             iterations: args.iterations,
             filters: facts::filters(&args.filters),
         };
+        if args.reconcile && !top.batch {
+            let message =
+                "--reconcile prints a table at the end, and the live view leaves none: add --batch";
+            return Err(UsageError(message.to_owned()).into());
+        }
         let config = Self {
             filters: Patterns::parse(&args.filters)?,
             stack: None,
@@ -211,8 +225,9 @@ impl Config {
             output: None,
             fail_on: Vec::new(),
             baseline: None,
+            reconcile: args.reconcile,
             command: Vec::new(),
-            hints: false,
+            hints: args.hints,
             no_noise: false,
             verbose: args.verbose,
             counts: true,
@@ -220,6 +235,10 @@ impl Config {
             table: TableConfig::new(&args.table)?,
             top: Some(top),
         };
+        if args.hints && !config.table.by.contains(&By::Reason) {
+            let message = "--hints tells what reasons mean, and --by has none: add reason to --by";
+            return Err(UsageError(message.to_owned()).into());
+        }
         if args.no_btf {
             config.check_without_btf()?;
         }
@@ -258,6 +277,7 @@ impl Config {
         };
         let of_table = |by: &By| matches!(by, By::Interface | By::Netns);
         self.json
+            || self.reconcile
             || self.capture.is_some()
             || self.details
             || self.samples

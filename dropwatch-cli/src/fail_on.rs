@@ -55,9 +55,10 @@ impl FailOn {
         let meant = snapshot.rows.iter().filter(|(key, _)| key.reason.is_some_and(is_meant));
         let found: u64 = meant.map(|(_, drops)| drops).sum();
         let Self { text, allowed, .. } = self;
+        let times = if found == 1 { "time" } else { "times" };
         (found > *allowed).then(|| match allowed {
-            0 => format!("--fail-on {text}: happened {found} times"),
-            _ => format!("--fail-on {text}: happened {found} times, more than {allowed}"),
+            0 => format!("--fail-on {text}: happened {found} {times}"),
+            _ => format!("--fail-on {text}: happened {found} {times}, more than {allowed}"),
         })
     }
 }

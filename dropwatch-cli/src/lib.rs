@@ -40,12 +40,14 @@ pub mod command;
 pub mod counts;
 pub mod export;
 pub mod fail_on;
+pub mod reconcile;
 pub mod recording;
 pub mod report;
 pub mod summary;
 
 pub mod accounting;
 pub mod output;
+pub mod replace;
 pub mod top;
 
 pub mod doctor;

@@ -71,7 +71,8 @@ async fn stream(config: &Config) -> Result<Verdict> {
     let file = config.output.as_deref().map(output::create).transpose()?;
     let exports =
         Exports::new(config.capture.as_deref(), config.flamegraph.as_deref(), config.folded)?;
-    let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
+    let Session { mut probe, reader, mut stop, begin, sources, reconciliation } =
+        Session::begin(config)?;
     let output = Output::start(file)?;
     let mut render = render::of(config, sources)?;
     let counts = config.table.local_counts();
@@ -79,6 +80,7 @@ async fn stream(config: &Config) -> Result<Verdict> {
     let ended = stream.run(&mut stop, &probe).await;
     let elapsed = begin.elapsed();
     probe.detach()?;
+    let moved = reconciliation.end();
     let drained = match ended {
         Ok(Ended::Requested | Ended::LimitReached) => stream.drain(&mut stop, &probe).await?,
         Ok(Ended::OutputClosed) | Err(_) => true,
@@ -98,6 +100,7 @@ async fn stream(config: &Config) -> Result<Verdict> {
     }
     let (mut snapshot, seconds) = (counts.snapshot(), counts.seconds());
     let sources = render.sources();
+    let reconciled = moved.text(&snapshot, sources);
     let verdict = Verdict::of(config, baseline.as_ref(), &mut snapshot, sources, &stop);
     if !reader_gone {
         let (counters, missed, shown) = (probe.counters()?, probe.missed(), shown.get());
@@ -106,6 +109,7 @@ async fn stream(config: &Config) -> Result<Verdict> {
             plain_table::write_snapshot(&snapshot, seconds, &config.table, sources, &mut text);
             eprint!("{}", String::from_utf8_lossy(&text));
         }
+        eprint!("{reconciled}");
         let usual = verdict.usual;
         let account = Account { counters, shown, hidden, malformed, missed, usual, elapsed };
         eprintln!("dropwatch: {account}");

@@ -35,9 +35,8 @@ use crate::{
 
 /// The compiled program; `cargo xtask ebpf build` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("DROPWATCH_BPF_OBJECT"));
-/// The tracepoint's name, and that of the program for kernels with BTF.
+/// The tracepoint's name.
 const TRACEPOINT: &str = "kfree_skb";
-const EVENT_PROGRAM: &str = "kfree_skb_event";
 /// The tracepoint of queue disciplines, and the program for it.
 const QDISC_TRACEPOINT: &str = "qdisc_drop";
 /// The tries that filters look up.
@@ -70,6 +69,8 @@ pub struct Probe {
     /// Shared with the iterators, which outlive a borrow of the probe.
     ebpf: Rc<RefCell<Ebpf>>,
     tracepoint: Tracepoint,
+    /// The one that is attached to the tracepoint.
+    program: &'static str,
     link: Option<Link>,
     by_flow: bool,
     processors: PerCpuArray<MapData, Shared<PerProcessor>>,
@@ -126,7 +127,6 @@ impl Probe {
             filter_hosts: (!chosen.hosts.is_empty()).into(),
             sample: chosen.sample,
             rate_limit: chosen.rate_limit,
-            stacks: config.wants_stacks().into(),
             count_by,
             samples: config.samples.into(),
             wake_at: config.buffer_size / WAKE_AT_FRACTION,
@@ -165,15 +165,16 @@ impl Probe {
         fill(&mut ebpf, FUNCTIONS, functions)?;
         fill(&mut ebpf, HOSTS, chosen.hosts.iter().copied())?;
         fill_inputs(&mut ebpf, &chosen.inputs)?;
+        let program = program(kernel.tracepoint, config);
         match kernel.tracepoint {
             Tracepoint::Btf { prototype, qdisc_drop, .. } => {
-                load_btf_program(&mut ebpf, TRACEPOINT, prototype.typedef_id)?;
+                load_btf_program(&mut ebpf, program, TRACEPOINT, prototype.typedef_id)?;
                 if let Some(id) = qdisc_drop {
-                    load_btf_program(&mut ebpf, QDISC_TRACEPOINT, id)?;
+                    load_btf_program(&mut ebpf, QDISC_TRACEPOINT, QDISC_TRACEPOINT, id)?;
                 }
             }
             Tracepoint::Event { .. } => {
-                event_program(&mut ebpf)?.load().map_err(refusal::explain)?
+                event_program(&mut ebpf, program)?.load().map_err(refusal::explain)?
             }
         }
         let processors = PerCpuArray::try_from(
@@ -183,6 +184,7 @@ impl Probe {
         Ok(Self {
             ebpf,
             tracepoint: kernel.tracepoint,
+            program,
             link: None,
             by_flow: count_by == BY_FLOW,
             processors,
@@ -237,10 +239,10 @@ impl Probe {
                     // It only takes notes; its link may last as long as the program.
                     btf_program(ebpf, QDISC_TRACEPOINT)?.attach().map_err(refusal::explain)?;
                 }
-                btf_program(ebpf, TRACEPOINT)?.attach().map(Link::Btf)
+                btf_program(ebpf, self.program)?.attach().map(Link::Btf)
             }
             Tracepoint::Event { .. } => {
-                event_program(ebpf)?.attach("skb", TRACEPOINT).map(Link::Event)
+                event_program(ebpf, self.program)?.attach("skb", TRACEPOINT).map(Link::Event)
             }
         };
         self.link = Some(link.map_err(refusal::explain)?);
@@ -254,8 +256,8 @@ impl Probe {
     pub fn detach(&mut self) -> Result<()> {
         let ebpf = &mut self.ebpf.borrow_mut();
         match self.link.take() {
-            Some(Link::Btf(link)) => btf_program(ebpf, TRACEPOINT)?.detach(link)?,
-            Some(Link::Event(link)) => event_program(ebpf)?.detach(link)?,
+            Some(Link::Btf(link)) => btf_program(ebpf, self.program)?.detach(link)?,
+            Some(Link::Event(link)) => event_program(ebpf, self.program)?.detach(link)?,
             None => {}
         }
         Ok(())
@@ -284,9 +286,11 @@ impl Probe {
         let ebpf = &mut self.ebpf.borrow_mut();
         let fd = match self.tracepoint {
             Tracepoint::Btf { .. } => {
-                btf_program(ebpf, TRACEPOINT).and_then(|program| Ok(program.fd()?))
+                btf_program(ebpf, self.program).and_then(|program| Ok(program.fd()?))
             }
-            Tracepoint::Event { .. } => event_program(ebpf).and_then(|program| Ok(program.fd()?)),
+            Tracepoint::Event { .. } => {
+                event_program(ebpf, self.program).and_then(|program| Ok(program.fd()?))
+            }
         };
         let missed = fd.and_then(|fd| {
             let fd = fd.as_fd().as_raw_fd();
@@ -338,13 +342,30 @@ fn btf_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoi
     Ok(program.try_into()?)
 }
 
-fn load_btf_program(ebpf: &mut Ebpf, tracepoint: &str, typedef_id: u32) -> Result<()> {
-    let btf = stand_in_btf::with(Kind::Typedef, &format!("btf_trace_{tracepoint}"), typedef_id)?;
-    btf_program(ebpf, tracepoint)?.load(tracepoint, &btf).map_err(refusal::explain)
+/// The program for what the user wants, on a kernel that has this.
+fn program(tracepoint: Tracepoint, config: &Config) -> &'static str {
+    match (tracepoint, config.counts, config.wants_stacks()) {
+        (Tracepoint::Btf { .. }, true, _) => "kfree_skb_count",
+        (Tracepoint::Btf { .. }, false, true) => "kfree_skb_stack",
+        (Tracepoint::Btf { .. }, false, false) => "kfree_skb",
+        (Tracepoint::Event { .. }, true, _) => "kfree_skb_event_count",
+        (Tracepoint::Event { .. }, false, true) => "kfree_skb_event_stack",
+        (Tracepoint::Event { .. }, false, false) => "kfree_skb_event",
+    }
 }
 
-fn event_program(ebpf: &mut Ebpf) -> Result<&mut TracePoint> {
+fn load_btf_program(
+    ebpf: &mut Ebpf,
+    program: &str,
+    tracepoint: &str,
+    typedef_id: u32,
+) -> Result<()> {
+    let btf = stand_in_btf::with(Kind::Typedef, &format!("btf_trace_{tracepoint}"), typedef_id)?;
+    btf_program(ebpf, program)?.load(tracepoint, &btf).map_err(refusal::explain)
+}
+
+fn event_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut TracePoint> {
     let program =
-        ebpf.program_mut(EVENT_PROGRAM).context("the BPF object has no program kfree_skb_event")?;
+        ebpf.program_mut(name).with_context(|| format!("the BPF object has no program {name}"))?;
     Ok(program.try_into()?)
 }

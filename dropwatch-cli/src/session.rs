@@ -14,6 +14,7 @@ use crate::{
     kernel::{Kernel, Tracepoint},
     memory, notice, preflight, privileges,
     probe::{self, Probe},
+    reconcile::Reconciliation,
     render::sources::Sources,
     ring::Reader,
     stop::Stop,
@@ -33,6 +34,8 @@ pub struct Session {
     pub begin: Instant,
     /// What things are called.
     pub sources: Sources,
+    /// The kernel's own counters.
+    pub reconciliation: Reconciliation,
 }
 
 impl Session {
@@ -66,6 +69,7 @@ impl Session {
         let reader = Reader::new(ring, reader_state)?;
         let mut stop = Stop::new()?;
 
+        let reconciliation = Reconciliation::begin(config.reconcile, &filters);
         probe.attach()?;
         let begin = Instant::now();
         debug!("attached after {:?}", begin - start);
@@ -93,6 +97,6 @@ impl Session {
             stop.with(Running::start(&config.command)?);
         }
         let sources = Sources { reasons: kernel.reasons, symbols, clock: Clock::system(), world };
-        Ok(Self { probe, reader, stop, begin, sources })
+        Ok(Self { probe, reader, stop, begin, sources, reconciliation })
     }
 }

@@ -20,12 +20,15 @@ use crate::{
 /// When drops cannot be traced, or the table not be printed.
 pub async fn run(config: &Config) -> Result<Verdict> {
     let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
-    let Session { mut probe, mut stop, begin, mut sources, .. } = Session::begin(config)?;
+    let Session { mut probe, mut stop, begin, mut sources, reconciliation, .. } =
+        Session::begin(config)?;
     let mut counts = probe.take_counts()?;
     stop.requested().await;
     let elapsed = begin.elapsed();
     probe.detach()?;
+    let moved = reconciliation.end();
     let mut snapshot = counts.read_settled(&probe).await?;
+    let reconciled = moved.text(&snapshot, &mut sources);
     let verdict = Verdict::of(config, baseline.as_ref(), &mut snapshot, &mut sources, &stop);
     let mut table = Table::new(config.table.by.clone(), 0);
     table.feed(&snapshot);
@@ -45,6 +48,7 @@ pub async fn run(config: &Config) -> Result<Verdict> {
         true
     };
     if is_read {
+        eprint!("{reconciled}");
         let (counters, missed) = (snapshot.counters, probe.missed());
         let account = CountAccount { counters, missed, usual: verdict.usual, elapsed };
         eprintln!("dropwatch: {account}");

@@ -17,6 +17,7 @@ use dropwatch::{
     },
     decode::decode,
     drop::{Drop, Name},
+    explain::{Entries, hints::Hints},
     kernel::reasons::Reasons,
     render::sources::Sources,
     symbols::{Frame, Symbol, Symbols},
@@ -183,6 +184,7 @@ impl View {
             filters: "--l4 udp --netns blue,host".to_owned(),
             interval: SECOND,
             flows: true,
+            hints: false,
         };
         let start = Instant::now();
         let by = vec![By::Reason, By::Location];
@@ -205,6 +207,14 @@ impl View {
         }
         view.model.refresh(&mut view.names);
         view
+    }
+
+    /// The same, and what reasons mean.
+    fn with_hints(self) -> Self {
+        let Self { mut model, names, look, start } = self;
+        model.facts.hints = true;
+        let names = names.with_hints(Hints::new(Entries::load().expect("the data")));
+        Self { model, names, look, start }
     }
 
     fn press(&mut self, actions: &[Action]) {
@@ -283,6 +293,23 @@ fn a_terminal_of_200_by_60() {
     view.press(&[Action::Toggle(By::Netns), Action::Toggle(By::Flow), Action::Open]);
     text += &view.screen("by all, with details", 200, 60);
     golden("top-200x60.txt", text.as_bytes());
+}
+
+#[test]
+fn hints_are_those_of_the_row_that_is_chosen() {
+    let mut view = View::new(UNICODE).with_hints();
+    view.model.add_sample(sample());
+    let mut text = view.screen("table", 80, 24);
+    view.press(&[Action::Choose(Step::Down)]);
+    text += &view.screen("the next row", 140, 14);
+    view.press(&[Action::Choose(Step::First), Action::Open]);
+    text += &view.screen("details", 80, 24);
+    view.press(&[Action::Close, Action::Choose(Step::Last)]);
+    text += &view.screen("other", 80, 14);
+    view.press(&[Action::Choose(Step::First)]);
+    text += &view.screen("narrow", 30, 14);
+    text += &view.screen("low", 80, 9);
+    golden("top-hints.txt", text.as_bytes());
 }
 
 #[test]
@@ -368,7 +395,7 @@ fn no_size_and_no_keys_make_it_panic() {
     ];
     actions.extend(steps.iter().flat_map(|step| [Action::Choose(*step), Action::Scroll(*step)]));
     actions.extend(By::ALL.map(Action::Toggle));
-    let mut view = View::new(UNICODE);
+    let mut view = View::new(UNICODE).with_hints();
     view.model.add_sample(sample());
     for _ in 0..600 {
         view.press(&[actions[random(actions.len() as u64) as usize]]);

@@ -27,10 +27,7 @@ pub struct Config {
     pub filter_functions: u32,
     /// 1 to filter by the map `HOSTS`.
     pub filter_hosts: u32,
-    /// 1 to send a stack with each record.
-    pub stacks: u32,
-    /// What drops are counted by, a `BY_*`; they are sent where that is
-    /// [`BY_NOTHING`](crate::count::BY_NOTHING).
+    /// What drops are counted by, a `BY_*`; for the programs that count.
     pub count_by: u32,
     /// 1 to send a drop of each new key beside counting it, and when one is wanted.
     pub samples: u32,
@@ -64,7 +61,6 @@ impl Config {
         filter_reasons: 0,
         filter_functions: 0,
         filter_hosts: 0,
-        stacks: 0,
         count_by: 0,
         samples: 0,
         wake_at: 0,

@@ -17,7 +17,7 @@ use crate::{
     qdisc,
     skb::Skb,
     socket::{self, Socket},
-    source::Source,
+    source::{Source, Whereabouts},
     task,
 };
 
@@ -87,8 +87,6 @@ impl<'a> BtfEvent<'a> {
 }
 
 impl Source for BtfEvent<'_> {
-    const READS_STRUCTS: bool = true;
-
     #[inline(always)]
     fn reason(&self) -> Option<u32> {
         (config!(has_reason) != 0).then_some(self.reason)
@@ -131,6 +129,26 @@ impl Source for BtfEvent<'_> {
     #[inline(always)]
     fn interface_name(&self) -> Option<[u64; 2]> {
         self.skb().device()?.name()
+    }
+
+    #[inline(always)]
+    fn whereabouts(&self) -> Whereabouts {
+        if let Some(device) = self.skb().device() {
+            return Whereabouts {
+                netns: device.netns(),
+                index: device.index(),
+                name: device.name().unwrap_or_default(),
+            };
+        }
+        let socket = match self.receiver() {
+            Some(receiver) => Some(receiver),
+            None => self.skb().socket(),
+        };
+        Whereabouts {
+            netns: socket.and_then(|socket| socket.netns()),
+            index: self.skb().iif(),
+            name: [0; 2],
+        }
     }
 
     #[inline(always)]

@@ -2,11 +2,7 @@
 
 use core::arch::asm;
 
-use aya_ebpf::{
-    EbpfContext,
-    bindings::BPF_NOEXIST,
-    maps::HashMap,
-};
+use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST, maps::HashMap};
 use dropwatch_common::{
     count::{
         BY_FLOW, CountKey, Counted, FLOW_ADDRESSES, FLOW_L4, FLOW_PORTS, FlowKey, KEY_INTERFACE,
@@ -15,16 +11,26 @@ use dropwatch_common::{
     record::INTERFACE_LEN,
 };
 
-use crate::{globals::config, maps, packet::Address, source::Source, stack};
+use crate::{
+    globals::config,
+    maps,
+    packet::Address,
+    source::{Source, Whereabouts},
+    stack,
+};
+
+/// A device's name.
+type Name = [u8; INTERFACE_LEN];
 
 /// Counts a drop, and sends it as a sample where one of its key is wanted.
 #[inline(always)]
 pub fn count(ctx: &impl EbpfContext, processor: &mut PerProcessor, drop: &impl Source) {
-    let key = key(drop);
+    let whereabouts = drop.whereabouts();
+    let (key, name) = (key(drop, &whereabouts), name(&whereabouts));
     let is_new = if config!(count_by) == BY_FLOW {
-        add(&maps::FLOWS, &flow(key, drop), 1, drop)
+        add(&maps::FLOWS, &flow(key, drop), 1, name)
     } else {
-        count_key(processor, &key, drop)
+        count_key(processor, &key, name)
     };
     match is_new {
         None => processor.counters.other += 1,
@@ -37,11 +43,11 @@ pub fn count(ctx: &impl EbpfContext, processor: &mut PerProcessor, drop: &impl S
 
 /// Whether the key is new; none where there is no room for it.
 #[inline(always)]
-fn count_key(processor: &mut PerProcessor, key: &CountKey, drop: &impl Source) -> Option<bool> {
+fn count_key(processor: &mut PerProcessor, key: &CountKey, name: Name) -> Option<bool> {
     // Before Linux 6.2 an interrupt can have the program run once more on a processor on which it
     // has not ended. What that is changing is not to be touched.
     if processor.busy != 0 {
-        return add(&maps::COUNTS, key, 1, drop);
+        return add(&maps::COUNTS, key, 1, name);
     }
     let slot = &mut processor.slots[place(key)];
     if words(&slot.key) == words(key) {
@@ -51,7 +57,7 @@ fn count_key(processor: &mut PerProcessor, key: &CountKey, drop: &impl Source) -
     mark(&raw mut processor.busy, 1);
     let begun = processor.begun;
     mark(&raw mut processor.begun, begun.wrapping_add(1));
-    let is_new = take(slot, key, drop);
+    let is_new = take(slot, key, name);
     mark(&raw mut processor.ended, begun.wrapping_add(1));
     mark(&raw mut processor.busy, 0);
     is_new
@@ -59,11 +65,11 @@ fn count_key(processor: &mut PerProcessor, key: &CountKey, drop: &impl Source) -
 
 /// Gives a slot to another key, which has its place in the map by then.
 #[inline(always)]
-fn take(slot: &mut Slot, key: &CountKey, drop: &impl Source) -> Option<bool> {
-    let is_new = add(&maps::COUNTS, key, 0, drop)?;
+fn take(slot: &mut Slot, key: &CountKey, name: Name) -> Option<bool> {
+    let is_new = add(&maps::COUNTS, key, 0, name)?;
     if slot.drops != 0 {
         // There is one of the key that has the slot.
-        add(&maps::COUNTS, &slot.key, slot.drops, drop)?;
+        add(&maps::COUNTS, &slot.key, slot.drops, name)?;
     }
     slot.key = *key;
     slot.drops = 1;
@@ -73,14 +79,14 @@ fn take(slot: &mut Slot, key: &CountKey, drop: &impl Source) -> Option<bool> {
 /// Adds to what the map holds for a key, and tells whether it is new there; none where there is no
 /// room.
 #[inline(always)]
-fn add<K>(map: &HashMap<K, Counted>, key: &K, drops: u64, drop: &impl Source) -> Option<bool> {
+fn add<K>(map: &HashMap<K, Counted>, key: &K, drops: u64, name: Name) -> Option<bool> {
     if let Some(counted) = map.get_ptr_mut(key) {
         if drops != 0 {
             add_to(counted, drops);
         }
         return Some(false);
     }
-    let counted = Counted { drops, name: name(drop) };
+    let counted = Counted { drops, name };
     if map.insert(key, &counted, BPF_NOEXIST.into()).is_ok() {
         return Some(true);
     }
@@ -123,15 +129,12 @@ fn is_requested(key: &CountKey) -> bool {
 }
 
 #[inline(always)]
-fn key<S: Source>(drop: &S) -> CountKey {
+fn key(drop: &impl Source, whereabouts: &Whereabouts) -> CountKey {
     let mut flags = 0;
     let reason = part(drop.reason(), KEY_REASON, &mut flags);
     let protocol = part(drop.protocol(), KEY_PROTOCOL, &mut flags);
-    let index = part(drop.interface_index(), KEY_INTERFACE, &mut flags);
-    let netns = part(drop.netns(), KEY_NETNS, &mut flags);
-    if S::READS_STRUCTS {
-        flags |= KEY_INTERFACE;
-    }
+    let index = part(whereabouts.index, KEY_INTERFACE, &mut flags);
+    let netns = part(whereabouts.netns, KEY_NETNS, &mut flags);
     CountKey { location: drop.location(), reason, netns, index, protocol, flags }
 }
 
@@ -156,10 +159,9 @@ fn part<T: Default>(value: Option<T>, flag: u16, flags: &mut u16) -> T {
 }
 
 #[inline(always)]
-fn name(drop: &impl Source) -> [u8; INTERFACE_LEN] {
-    let words = drop.interface_name().unwrap_or_default();
+fn name(whereabouts: &Whereabouts) -> Name {
     // SAFETY: both are 16 bytes of integers.
-    unsafe { core::mem::transmute::<[u64; 2], [u8; INTERFACE_LEN]>(words) }
+    unsafe { core::mem::transmute::<[u64; 2], Name>(whereabouts.name) }
 }
 
 #[inline(always)]

@@ -1,9 +1,9 @@
 //! The BPF programs of dropwatch: they describe every dropped packet that passes the filters in
 //! a record in the ring.
 //!
-//! The way of a drop: count it, filter it, describe it, put it into the ring. There are two
-//! programs for the tracepoint `skb:kfree_skb`, of which one is attached, and one that learns finer
-//! reasons.
+//! The way of a drop: filter it, describe it, put it into the ring; or count it. Of the programs for
+//! the tracepoint `skb:kfree_skb` one is attached, that for what the user wants and the kernel has:
+//! the verifier takes its time for all that a program might do. One more learns finer reasons.
 
 #![no_std]
 #![no_main]
@@ -30,19 +30,41 @@ mod task;
 mod trace_event;
 
 use aya_ebpf::{
-    EbpfContext,
     macros::{btf_tracepoint, tracepoint},
     programs::{BtfTracePointContext, TracePointContext},
 };
 
-use dropwatch_common::count::BY_NOTHING;
+use dropwatch_common::count::PerProcessor;
 
-use crate::{btf_event::BtfEvent, globals::config, source::Source, trace_event::TraceEvent};
+use crate::{btf_event::BtfEvent, source::Source, trace_event::TraceEvent};
 
-/// For kernels with BTF: reads the skb and the task where BTF says their fields are.
+/// For kernels with BTF: sends a record of each drop.
 #[btf_tracepoint(function = "kfree_skb")]
 pub fn kfree_skb(ctx: BtfTracePointContext) -> i32 {
-    report(&ctx, &BtfEvent::new(&ctx));
+    let drop = BtfEvent::new(&ctx);
+    if let Some(processor) = chosen(&drop) {
+        ring::send(&mut processor.counters, &drop);
+    }
+    0
+}
+
+/// The same with the kernel stack.
+#[btf_tracepoint(function = "kfree_skb")]
+pub fn kfree_skb_stack(ctx: BtfTracePointContext) -> i32 {
+    let drop = BtfEvent::new(&ctx);
+    if let Some(processor) = chosen(&drop) {
+        stack::send(&ctx, &mut processor.counters, &drop);
+    }
+    0
+}
+
+/// Counts drops in place of sending them.
+#[btf_tracepoint(function = "kfree_skb")]
+pub fn kfree_skb_count(ctx: BtfTracePointContext) -> i32 {
+    let drop = BtfEvent::new(&ctx);
+    if let Some(processor) = chosen(&drop) {
+        count::count(&ctx, processor, &drop);
+    }
     0
 }
 
@@ -53,32 +75,47 @@ pub fn qdisc_drop(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// For kernels without: reads what the trace event has.
+/// For kernels without: sends a record of what the trace event has.
 #[tracepoint(category = "skb", name = "kfree_skb")]
 pub fn kfree_skb_event(ctx: TracePointContext) -> u32 {
-    report(&ctx, &TraceEvent::new(&ctx));
+    let drop = TraceEvent::new(&ctx);
+    if let Some(processor) = chosen(&drop) {
+        ring::send(&mut processor.counters, &drop);
+    }
     0
 }
 
+/// The same with the kernel stack.
+#[tracepoint(category = "skb", name = "kfree_skb")]
+pub fn kfree_skb_event_stack(ctx: TracePointContext) -> u32 {
+    let drop = TraceEvent::new(&ctx);
+    if let Some(processor) = chosen(&drop) {
+        stack::send(&ctx, &mut processor.counters, &drop);
+    }
+    0
+}
+
+/// Counts drops in place of sending them.
+#[tracepoint(category = "skb", name = "kfree_skb")]
+pub fn kfree_skb_event_count(ctx: TracePointContext) -> u32 {
+    let drop = TraceEvent::new(&ctx);
+    if let Some(processor) = chosen(&drop) {
+        count::count(&ctx, processor, &drop);
+    }
+    0
+}
+
+/// Counts a drop as seen. What this processor keeps for itself, where the drop is to be reported.
 #[inline(always)]
-fn report(ctx: &impl EbpfContext, drop: &impl Source) {
-    let Some(processor) = maps::processor() else { return };
+fn chosen(drop: &impl Source) -> Option<&'static mut PerProcessor> {
+    let processor = maps::processor()?;
     let counters = &mut processor.counters;
     counters.seen += 1;
     if !filter::passes(drop, counters.seen) {
-        return;
+        return None;
     }
     counters.matched += 1;
-    if !sample::takes(counters) {
-        return;
-    }
-    if config!(count_by) != BY_NOTHING {
-        count::count(ctx, processor, drop);
-    } else if config!(stacks) != 0 {
-        stack::send(ctx, counters, drop);
-    } else {
-        ring::send(counters, drop, 0);
-    }
+    sample::takes(counters).then_some(processor)
 }
 
 #[panic_handler]

@@ -9,9 +9,9 @@ use crate::{globals::config, maps, maps::RECORDS, source::Source, task};
 /// processor. These are far less than the part of the ring that is still free then.
 const LOOK_EVERY: u64 = 8;
 
-/// Describes a drop in the ring itself, with further flags, or counts it as lost.
+/// Describes a drop in the ring itself, or counts it as lost.
 #[inline(always)]
-pub fn send(counters: &mut Counters, drop: &impl Source, flags: u32) {
+pub fn send(counters: &mut Counters, drop: &impl Source) {
     // The clock waits for all that the processor has begun, so it is read before there is much.
     let now = task::now();
     match RECORDS.reserve::<DropRecord>(0) {
@@ -20,7 +20,6 @@ pub fn send(counters: &mut Counters, drop: &impl Source, flags: u32) {
             let record = unsafe { entry.assume_init_mut() };
             drop.describe(record);
             record.boot_ns = now;
-            record.flags |= flags;
             entry.submit(wake_up_flags(counters));
         }
         None => counters.lost += 1,

@@ -4,11 +4,18 @@ use dropwatch_common::record::DropRecord;
 
 use crate::packet::Headers;
 
+/// Where a packet was.
+pub struct Whereabouts {
+    /// Inode number of the network namespace.
+    pub netns: Option<u32>,
+    /// Index of the device, or of the one that the packet came in by.
+    pub index: Option<u32>,
+    /// The device's name; zeros where there is none.
+    pub name: [u64; 2],
+}
+
 /// A drop, as one of the programs got it. What is not known is none.
 pub trait Source {
-    /// Whether the kernel's structs can be read, so that what is not there is known not to be.
-    const READS_STRUCTS: bool;
-
     /// The raw drop reason.
     fn reason(&self) -> Option<u32>;
     /// Return address of the call that freed the packet.
@@ -23,6 +30,9 @@ pub trait Source {
     fn interface_index(&self) -> Option<u32>;
     /// The device's name.
     fn interface_name(&self) -> Option<[u64; 2]>;
+    /// The three above at once: the verifier takes time for each pointer that is followed, and on
+    /// each of the ways that lead there.
+    fn whereabouts(&self) -> Whereabouts;
     /// Addresses, protocol and ports.
     fn headers(&self) -> Headers;
     /// Writes everything that the record of a drop holds but its time and its stack. All of it is

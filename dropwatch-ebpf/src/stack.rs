@@ -31,12 +31,12 @@ const _: () = assert!((SIZE_MASK + 1).is_power_of_two());
 pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source) {
     let Some(scratch) = maps::scratch() else { return };
     // Before Linux 6.2 an interrupt can have the program run once more on a processor on which it
-    // has not ended. What that began to assemble is not to be touched.
+    // has not ended. What that began to assemble is not to be touched, and there is no other room.
     let busy = &raw mut scratch.busy;
     // SAFETY: the pointer is that of a field of this processor's own element.
     if unsafe { busy.read_volatile() } != 0 {
-        counters.stack_failed += 1;
-        return ring::send(counters, drop, FLAG_STACK_FAILED);
+        counters.lost += 1;
+        return;
     }
     // SAFETY: as above.
     unsafe { busy.write_volatile(1) };

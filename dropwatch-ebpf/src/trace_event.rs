@@ -11,7 +11,7 @@ use crate::{
     globals::{self, config},
     packet::Headers,
     socket,
-    source::Source,
+    source::{Source, Whereabouts},
     task,
 };
 
@@ -53,8 +53,6 @@ impl<'a> TraceEvent<'a> {
 }
 
 impl Source for TraceEvent<'_> {
-    const READS_STRUCTS: bool = false;
-
     #[inline(always)]
     fn reason(&self) -> Option<u32> {
         if config!(has_reason) == 0 {
@@ -91,6 +89,11 @@ impl Source for TraceEvent<'_> {
     #[inline(always)]
     fn interface_name(&self) -> Option<[u64; 2]> {
         None
+    }
+
+    #[inline(always)]
+    fn whereabouts(&self) -> Whereabouts {
+        Whereabouts { netns: None, index: None, name: [0; 2] }
     }
 
     #[inline(always)]

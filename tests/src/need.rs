@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::LazyLock,
     time::Duration,
 };
@@ -24,6 +25,8 @@ pub enum Need {
     Root,
     /// A program on the PATH.
     Program(&'static str),
+    /// A module of Python's.
+    Python(&'static str),
     /// A kernel that tells drop reasons.
     Reasons,
     /// A drop reason that this kernel has; implies `bpftool`.
@@ -49,6 +52,9 @@ impl Need {
             Self::Root => Self::Path(KERNEL_BTF).missing(),
             Self::Program(name) => {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
+            }
+            Self::Python(module) => {
+                python_with(module).is_none().then(|| format!("Python has no module {module}"))
             }
             Self::Reasons => {
                 (!kernel_tells_reasons()).then(|| "this kernel tells no drop reasons".to_owned())
@@ -156,6 +162,17 @@ pub fn skip(test: &str, reason: &str) {
         file.and_then(|mut file| file.write_all(format!("{test}\t{reason}\n").as_bytes()))
             .expect("the file named by DROPWATCH_SKIPS can be written");
     }
+}
+
+/// A Python that has this module: the first on the PATH, or the system's.
+pub fn python_with(module: &str) -> Option<PathBuf> {
+    let pythons = [find_program("python3"), Some(PathBuf::from("/usr/bin/python3"))];
+    let has = |python: &PathBuf| {
+        let import = format!("import {module}");
+        let ran = Command::new(python).args(["-c", &import]).stderr(Stdio::null()).status();
+        ran.is_ok_and(|status| status.success())
+    };
+    pythons.into_iter().flatten().find(has)
 }
 
 /// A program on the PATH, or where root's programs are.

@@ -3,6 +3,7 @@
 pub mod details;
 pub mod fields;
 pub mod json;
+pub mod openmetrics;
 pub(crate) mod place;
 pub mod plain_table;
 mod rendered;

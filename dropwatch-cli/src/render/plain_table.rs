@@ -1,5 +1,7 @@
 //! Counts as a plain table, for logs and for the end of a run.
 
+use std::collections::HashSet;
+
 use super::{
     sources::Sources,
     table::{OTHER, write_part},
@@ -11,7 +13,9 @@ use crate::{
         key::{By, Key},
         table::{Row, Sort, Table},
     },
-    write::{pad_left, pad_right},
+    explain::hints::Hints,
+    top::look::wrap,
+    write::{pad_left, pad_right, push},
 };
 
 /// What stands in the column RATE, in drops per second.
@@ -31,21 +35,49 @@ pub fn write(
     sources: &mut Sources,
     out: &mut Vec<u8>,
 ) {
-    let rows = table.rows(config.sort, !matches!(config.sort, Sort::Key(_)));
-    let shown = config.rows.unwrap_or(usize::MAX).min(rows.len());
-    let (rows, rest) = rows.split_at(shown);
+    let all = table.rows(config.sort, !matches!(config.sort, Sort::Key(_)));
+    let (rows, rest) = all.split_at(shown(&all, config));
     let by = table.by();
     let mut lines = vec![heading(by)];
     lines.extend(rows.iter().map(|row| line(row, rates, parts(&row.key, by, sources))));
     if let Some(rest) = sum(rest) {
-        let what = format!("({} more)", table.rows_len() - shown);
+        let what = format!("({} more)", table.rows_len() - rows.len());
         lines.push(line(&rest, rates, vec![what.into()]));
     }
     let other = table.other();
     if other.total > 0 {
         lines.push(line(&other, rates, vec![OTHER.into()]));
     }
-    write_aligned(&lines, out);
+    write_aligned(&lines, NUMBERS, out);
+}
+
+/// Appends what the reasons in the rows mean, in the order of the rows, each once and in lines of
+/// this width.
+pub fn write_hints(
+    table: &Table,
+    config: &TableConfig,
+    hints: &Hints,
+    width: usize,
+    sources: &mut Sources,
+    out: &mut Vec<u8>,
+) {
+    let all = table.rows(config.sort, !matches!(config.sort, Sort::Key(_)));
+    let mut told = HashSet::new();
+    for raw in all[..shown(&all, config)].iter().filter_map(|row| row.key.reason) {
+        if let Some(meaning) = hints.meaning(raw, &sources.reasons)
+            && told.insert(raw)
+        {
+            let name = sources.reasons.name(raw);
+            let line = format!("    hint: {name}: {meaning}");
+            let lines = wrap(&line, width);
+            lines.iter().for_each(|line| push(out, format_args!("{line}\n")));
+        }
+    }
+}
+
+/// How many of these rows have a line.
+fn shown(rows: &[Row], config: &TableConfig) -> usize {
+    config.rows.unwrap_or(usize::MAX).min(rows.len())
 }
 
 /// Appends the table of drops that were shown one by one, in so many seconds from the first to the
@@ -74,7 +106,8 @@ fn sum(rows: &[Row]) -> Option<Row> {
     }))
 }
 
-type Line = Vec<Vec<u8>>;
+/// The cells of a line.
+pub(crate) type Line = Vec<Vec<u8>>;
 /// Columns of numbers, which are aligned at the right.
 const NUMBERS: usize = 3;
 
@@ -103,7 +136,8 @@ fn parts(key: &Key, by: &[By], sources: &mut Sources) -> Line {
     by.iter().map(part).collect()
 }
 
-fn write_aligned(lines: &[Line], out: &mut Vec<u8>) {
+/// Appends lines with aligned columns, of which so many at the left are numbers.
+pub(crate) fn write_aligned(lines: &[Line], numbers: usize, out: &mut Vec<u8>) {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
@@ -120,7 +154,7 @@ fn write_aligned(lines: &[Line], out: &mut Vec<u8>) {
             let start = out.len();
             out.extend_from_slice(cell);
             match widths[column] {
-                width if column < NUMBERS => pad_left(out, start, width),
+                width if column < numbers => pad_left(out, start, width),
                 _ if is_last => {}
                 width => pad_right(out, start, width),
             }

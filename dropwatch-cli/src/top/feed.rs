@@ -14,6 +14,7 @@ use crate::{
     counts::{Snapshot, kernel::Counts, key::Key},
     decode::decode,
     drop::Drop,
+    explain::{Entries, hints::Hints},
     notice,
     probe::Probe,
     ring::Reader,
@@ -55,12 +56,16 @@ impl Feed for Kernel {
 /// # Errors
 /// When drops cannot be traced, or there is no terminal.
 pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
+    let hints = config.hints.then(|| Entries::load().map(Hints::new)).transpose()?;
     let held = notice::hold();
-    let Session { mut probe, reader, mut stop, begin, sources } = Session::begin(config)?;
+    let Session { mut probe, reader, mut stop, begin, sources, .. } = Session::begin(config)?;
     let counts = probe.take_counts()?;
     let mut kernel = Kernel { probe, counts, reader };
     let look = Look::of_environment(config.color);
     let mut names = Named::new(sources, look);
+    if let Some(hints) = hints {
+        names = names.with_hints(hints);
+    }
     let live = LiveConfig {
         by: config.table.by.clone(),
         sort: config.table.sort,

@@ -96,6 +96,7 @@ pub async fn run(
         filters: config.filters.clone(),
         interval: config.interval,
         flows: config.by.contains(&By::Flow),
+        hints: names.has_hints(),
     };
     let model = Model::new(facts, config.by.clone(), config.sort);
     Live {

@@ -37,6 +37,9 @@ pub trait Names {
 
     /// The lines that tell all about a drop.
     fn drop(&mut self, drop: &Drop) -> Vec<String>;
+
+    /// What a raw reason means, after its name, where that is wanted and known.
+    fn hint(&mut self, raw: u32) -> Option<String>;
 }
 
 /// What does not change while the view runs.
@@ -52,6 +55,8 @@ pub struct Facts {
     pub interval: Duration,
     /// Whether flows are counted.
     pub flows: bool,
+    /// Whether there is a line for what the chosen reason means.
+    pub hints: bool,
 }
 
 /// The table at a moment.

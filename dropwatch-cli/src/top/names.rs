@@ -4,6 +4,7 @@ use super::{look::Look, model::Names};
 use crate::{
     counts::key::{By, Key},
     drop::Drop,
+    explain::hints::Hints,
     render::{sample, sources::Sources, table::write_part},
 };
 
@@ -11,13 +12,24 @@ use crate::{
 pub struct Named {
     /// Where names come from.
     pub sources: Sources,
+    hints: Option<Hints>,
     look: Look,
 }
 
 impl Named {
     /// From these sources.
     pub fn new(sources: Sources, look: Look) -> Self {
-        Self { sources, look }
+        Self { sources, hints: None, look }
+    }
+
+    /// The same, and what reasons mean.
+    pub fn with_hints(self, hints: Hints) -> Self {
+        Self { hints: Some(hints), ..self }
+    }
+
+    /// Whether what reasons mean is told.
+    pub fn has_hints(&self) -> bool {
+        self.hints.is_some()
     }
 
     /// Whether all names can be had. While the kernel's symbols are being read they cannot.
@@ -43,6 +55,11 @@ impl Names for Named {
         let mut out = Vec::new();
         sample::write(drop, &mut self.sources, &mut out);
         text(out).lines().map(str::to_owned).collect()
+    }
+
+    fn hint(&mut self, raw: u32) -> Option<String> {
+        let meaning = self.hints.as_ref()?.meaning(raw, &self.sources.reasons)?;
+        Some(format!("{}: {meaning}", self.sources.reasons.name(raw)))
     }
 }
 

@@ -21,6 +21,9 @@ use crate::{
     render::table::OTHER,
 };
 
+/// No name of a reason is longer with what it means.
+const LONGEST_HINT: usize = 130;
+
 /// How the height is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Heights {
@@ -29,17 +32,20 @@ struct Heights {
     counts: u16,
     rows: u16,
     details: u16,
+    hint: u16,
 }
 
 impl Heights {
-    /// What is least needed goes first where there is no room; details want so many lines.
-    fn divide(height: u16, details: Option<u16>) -> Self {
+    /// What is least needed goes first where there is no room; details want so many lines, and a
+    /// hint as few as it fits in.
+    fn divide(height: u16, details: Option<u16>, hint: u16) -> Self {
         // The heading of the columns, and the line at the bottom.
         let rest = height.saturating_sub(2);
         let counts = u16::from(rest > 2);
         let title = u16::from(rest > 5);
         let filters = u16::from(rest > 8);
-        let rest = rest - counts - title - filters;
+        let hint = if rest > 8 { hint } else { 0 };
+        let rest = rest - counts - title - filters - hint;
         let rows = match details {
             // Enough to see which row is chosen, and what is around it.
             Some(wanted) => {
@@ -47,7 +53,7 @@ impl Heights {
             }
             None => rest,
         };
-        Self { title, filters, counts, rows, details: rest - rows }
+        Self { title, filters, counts, rows, details: rest - rows, hint }
     }
 }
 
@@ -62,7 +68,8 @@ pub fn draw(
     let area = frame.area();
     let details = model.shows_details().then(|| details(model, names, area.width.into()));
     let wanted = details.as_ref().map(|lines| u16::try_from(lines.len()).unwrap_or(u16::MAX));
-    let heights = Heights::divide(area.height, wanted);
+    let hint = hint(model, names, look, area.width.into());
+    let heights = Heights::divide(area.height, wanted, hint.len() as u16);
     let mut pen = Pen { buffer: frame.buffer_mut(), look, area, y: area.y };
     pen.head(model, heights);
     if model.mode() == Mode::Help {
@@ -72,6 +79,7 @@ pub fn draw(
         if let Some(lines) = &details {
             pen.details(model, names, lines, heights.details);
         }
+        pen.hint(&hint[..heights.hint.into()]);
     }
     if let Some(cursor) = pen.foot(model, now) {
         frame.set_cursor_position(cursor);
@@ -88,6 +96,24 @@ fn details(model: &Model, names: &mut impl Names, width: usize) -> Vec<String> {
         None => vec!["    waiting for the next drop that is counted here".to_owned()],
     };
     lines.iter().flat_map(|line| wrap(line, width)).collect()
+}
+
+/// What the chosen row's reason means, in as many lines as any needs, so that nothing moves when
+/// another row is chosen.
+fn hint(model: &Model, names: &mut impl Names, look: Look, width: usize) -> Vec<String> {
+    if !model.facts.hints {
+        return Vec::new();
+    }
+    let raw = model.chosen().and_then(|line| line.row.key.reason);
+    let text = raw.and_then(|raw| names.hint(raw)).unwrap_or_default();
+    let mut lines = wrap(&format!("  {text}"), width);
+    let room = if width < LONGEST_HINT { 2 } else { 1 };
+    if lines.len() > room {
+        let rest = lines.split_off(room - 1).join(" ");
+        lines.push(look.fit(&rest, width));
+    }
+    lines.resize(room, String::new());
+    lines
 }
 
 /// What a row says.
@@ -341,6 +367,14 @@ impl Pen<'_> {
         self.y += 1;
         for line in &lines[above..shown] {
             self.put(0, line, Style::new());
+            self.y += 1;
+        }
+    }
+
+    fn hint(&mut self, lines: &[String]) {
+        self.y = self.area.bottom().saturating_sub(1 + lines.len() as u16);
+        for line in lines {
+            self.put(0, line, self.look.dimmed());
             self.y += 1;
         }
     }

@@ -18,6 +18,10 @@ impl Names for Plain {
     fn drop(&mut self, drop: &Drop) -> Vec<String> {
         vec![format!("drop at {}", drop.location)]
     }
+
+    fn hint(&mut self, _: u32) -> Option<String> {
+        None
+    }
 }
 
 fn key(reason: u32, location: u64) -> Key {
