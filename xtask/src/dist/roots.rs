@@ -36,6 +36,7 @@ impl Root {
         if !bare.exists() {
             fetch(release, &bare)?;
         }
+        remove_left(&cache)?;
         let path = cache.join(format!("{release}.{}", std::process::id()));
         let root = Self { release, path };
         // The copy is removed even when it is not complete.
@@ -106,6 +107,18 @@ pub fn missing() -> Option<&'static str> {
         .then_some("debootstrap is not installed")
 }
 
+/// Removes copies whose process has been killed; nothing is mounted in them.
+fn remove_left(cache: &Path) -> Result<()> {
+    for path in cache::entries(cache)? {
+        let owner = path.extension().and_then(|owner| owner.to_str()?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner.to_string()).exists()) {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Fetches a bare system from the mirror that this machine uses.
 fn fetch(release: &str, bare: &Path) -> Result<()> {
     let mirror = apt::mirror()?;
@@ -135,4 +148,26 @@ fn fetch(release: &str, bare: &Path) -> Result<()> {
     fs::remove_dir_all(&archives)
         .with_context(|| format!("cannot empty {}", archives.display()))?;
     fs::rename(&new, bare).with_context(|| format!("cannot make {}", bare.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{env, process};
+
+    #[test]
+    fn what_killed_runs_have_left_is_removed() -> Result<()> {
+        let cache = env::temp_dir().join(format!("dropwatch-roots-{}", process::id()));
+        let own = format!("trixie.{}", process::id());
+        // No process has a number as high as the last.
+        for name in ["trixie", "trixie.new", &own, "trixie.4294967295"] {
+            fs::create_dir_all(cache.join(name))?;
+        }
+        remove_left(&cache)?;
+        let left = |name: &str| cache.join(name).exists();
+        assert!(left("trixie") && left("trixie.new") && left(&own));
+        assert!(!left("trixie.4294967295"));
+        fs::remove_dir_all(&cache)?;
+        Ok(())
+    }
 }
