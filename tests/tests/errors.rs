@@ -350,7 +350,7 @@ fn arguments_that_there_are_not() -> Result<()> {
         (&["--count", "many"], "many"),
         (&["--color", "sometimes"], "always"),
         (&["--stack=sideways"], "sideways"),
-        (&["--reason"], "--reason"),
+        (&["--fields", "time", "--reason"], "--reason"),
         (&["list-reasons", "--count", "3"], "--count"),
         (&["--count", "3", "list-reasons"], "list-reasons"),
         (&["NO_SOCKET"], "NO_SOCKET"),
