@@ -1,10 +1,10 @@
-//! The command line: clap types only. `config.rs` gives the arguments their meaning.
+//! The command line: clap types, and how they are read. `config.rs` gives the arguments their meaning.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::render::fields::Field;
+use crate::{filter::nearest::nearest, render::fields::Field};
 
 const FILTERS: &str = "\
 Filters (commas and repeats are alternatives, '!' in front excludes, and all filters have to hold)";
@@ -35,6 +35,31 @@ pub struct Cli {
     /// What to stream, and how.
     #[command(flatten)]
     pub trace: TraceArgs,
+}
+
+/// Reads the command line, and ends the program where it has no meaning or asks for help.
+pub fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        // Since words may follow `--`, clap takes any word for one that should have done so.
+        let word = env::args().nth(1).filter(|word| !word.starts_with('-'));
+        match word.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+            Some(word) if Cli::command().find_subcommand(&word).is_none() => unknown(&word).exit(),
+            _ => error.exit(),
+        }
+    })
+}
+
+/// The error for a word that is no subcommand, with those that are meant perhaps.
+fn unknown(word: &str) -> clap::Error {
+    let mut command = Cli::command();
+    let names: Vec<_> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    let similar = nearest(word, names.iter().map(String::as_str));
+    let tip = match similar.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean '{}'?", similar.join("', '")),
+    };
+    let message = format!("unrecognized subcommand '{word}'{tip}");
+    command.error(ErrorKind::InvalidSubcommand, message)
 }
 
 /// What follows the options in the long help.

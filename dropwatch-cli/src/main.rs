@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 use dropwatch::{
     accounting::Account,
     baseline::Baseline,
-    cli::{Cli, Command},
+    cli::{self, Cli, Command},
     command::CannotStart,
     config::{Config, UsageError},
     diagnostics, doctor, explain,
@@ -25,7 +24,7 @@ use dropwatch::{
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    run(Cli::parse()).unwrap_or_else(|error| {
+    run(cli::parse()).unwrap_or_else(|error| {
         notice!("{error:#}");
         if error.is::<UsageError>() {
             ExitCode::from(USAGE_ERROR)

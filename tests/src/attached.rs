@@ -81,7 +81,7 @@ pub fn finish(dropwatch: Running) -> Result<Vec<Event>> {
     let events = finished.events()?;
     ensure!((account.lost, account.not_shown) == (0, 0), "{account:?}");
     ensure!(account.shown == events.len() as u64, "{account:?}, {} lines", events.len());
-    ensure!(finished.stderr.len() == 1, "{}", finished.stderr());
+    ensure!(finished.notices() == 1, "{}", finished.stderr());
     attached.wait_until_gone()?;
     Ok(events)
 }

@@ -288,7 +288,7 @@ fn mistakes_are_named() -> Result<()> {
 
 #[test]
 fn nobody_reads_any_more() -> Result<()> {
-    need!(Root);
+    need!(Root, Reasons);
     let _turn = exclusive();
     let mut dropwatch = Launch::new(&["top", "--interval", "100ms"]).unread().start()?;
     sleep(Duration::from_millis(150));

@@ -24,7 +24,8 @@ pub fn packet(members: Value) -> Value {
         "summary": null, "source": null, "destination": null, "source_port": null,
         "destination_port": null, "l4": null, "link": null, "vlans": [], "ipv4": null,
         "ipv6": null, "arp": null, "tcp": null, "udp": null, "icmp": null, "sctp": null,
-        "gre": null, "spi": null, "tunnel": null, "bytes": null,
+        "gre": null, "spi": null, "tunnel": null, "offsets": null, "linear_length": null,
+        "tag": null, "bytes": null,
     });
     set(&mut packet, members);
     packet

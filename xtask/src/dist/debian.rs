@@ -3,7 +3,7 @@
 use super::deb::PACKAGE;
 
 /// Who answers for the package.
-const MAINTAINER: &str = "The dropwatch authors <dropwatch@users.noreply.github.com>";
+const MAINTAINER: &str = "The dropwatch authors <dropwatch@localhost>";
 
 /// DEBIAN/control.
 ///
