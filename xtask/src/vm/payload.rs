@@ -66,6 +66,7 @@ const NOT_IN_GUESTS: &[&str] = &[
     "losses",
     "openmetrics",
     "oracle",
+    "planted_faults",
     "report",
     "stream",
     "top_terminal",
