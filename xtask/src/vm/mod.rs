@@ -41,7 +41,7 @@ use std::{
 use table::Table;
 
 /// How many seconds a kernel may take. A quarter of it will do where the machine is free.
-pub const TIMEOUT: u64 = 900;
+pub const TIMEOUT: u64 = 1500;
 
 /// Runs the tests on the kernels that are asked for, or lists what there is.
 pub fn run(project: &Project, args: &VmArgs) -> Result<ExitCode> {
