@@ -26,7 +26,7 @@ const VARIABLE: &str = "DROPWATCH_FLOOD";
 const EMULATED: u32 = 50_000;
 /// So many send at once.
 const SENDERS: u32 = 2;
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 /// How many packets to drop: so many, or more where the environment says so.
 fn packets(least: u32) -> Result<u32> {
