@@ -172,7 +172,12 @@ impl Symbols {
         symbol.module = if is_bpf(&symbol.name) {
             Some("bpf".to_owned())
         } else {
-            self.modules.containing(call).map(str::to_owned)
+            let module = self.modules.containing(call).map(str::to_owned);
+            if module.is_none() && self.modules.are_around(call) {
+                // The symbol before is another module's last one.
+                return None;
+            }
+            module
         };
         Some(symbol)
     }

@@ -48,6 +48,15 @@ impl Modules {
         let nearest = self.0.get(after.checked_sub(1)?)?;
         (address - nearest.base < nearest.size).then_some(nearest.name.as_str())
     }
+
+    /// Whether this address is where the kernel puts modules: among those that are loaded, or not
+    /// far behind. What lies there and in none of them was in one that is gone.
+    pub fn are_around(&self, address: u64) -> bool {
+        const BEHIND: u64 = 16 << 20;
+        let (Some(first), Some(last)) = (self.0.first(), self.0.last()) else { return false };
+        let end = last.base.saturating_add(last.size).saturating_add(BEHIND);
+        (first.base..end).contains(&address)
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +80,16 @@ nonsense
         assert_eq!(modules.containing(0xffffffffc09fffff), None);
         assert_eq!(modules.containing(0xffffffffffffffff), None);
         assert_eq!(modules.containing(0), None);
+        for (address, around) in [
+            (0xffffffffc0a00000, true),
+            (0xffffffffc0a0b000, true),
+            (0xffffffffc0b00000, true),
+            (0xffffffffc09fffff, false),
+            (0xffffffffc2b00000, false),
+            (0xffffffff81000000, false),
+        ] {
+            assert_eq!(modules.are_around(address), around, "{address:x}");
+        }
+        assert!(!Modules::default().are_around(0));
     }
 }
