@@ -27,6 +27,8 @@ const SETTLE_TIME: Duration = Duration::from_millis(200);
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// So many records are taken in one go even where none of them is shown.
 const MOST_TAKEN: u32 = 4096;
+/// How often the ring is emptied while symbols are read.
+const LOAD_STEP: Duration = Duration::from_millis(2);
 const SETTLE_STEP: Duration = Duration::from_millis(1);
 
 /// Why streaming ended.
@@ -108,6 +110,14 @@ impl<'a> Stream<'a> {
         let mut look_around = interval(LOOK_AROUND);
         look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.rendered < self.limit {
+            // To ask for a symbol would stand still until all are read, and the ring fill up.
+            if !self.render.sources().symbols.is_ready() && self.reader.save() {
+                tokio::select! {
+                    biased;
+                    () = stop.requested() => return Ok(Ended::Requested),
+                    () = sleep(LOAD_STEP) => continue,
+                }
+            }
             let room = tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(Ended::Requested),
