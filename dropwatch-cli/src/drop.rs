@@ -338,6 +338,31 @@ pub(crate) fn ip(family: u16, bytes: [u8; 16]) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
+impl Drop {
+    /// One about which nothing is known, for tests to build on.
+    pub(crate) const UNKNOWN: Self = Self {
+        boot_ns: 0,
+        reason: None,
+        location: 0,
+        cpu: 0,
+        pid: 0,
+        tgid: 0,
+        comm: None,
+        context: None,
+        protocol: None,
+        len: None,
+        device: None,
+        iif: None,
+        netns: None,
+        socket: None,
+        owned: false,
+        headers: None,
+        vlan: None,
+        stack: None,
+    };
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -346,26 +371,7 @@ mod tests {
             let name = Name::of_field([0; COMM_LEN]);
             Device { name, index, kind: 1 }
         });
-        Drop {
-            boot_ns: 0,
-            reason: None,
-            location: 0,
-            cpu: 0,
-            pid: 0,
-            tgid: 0,
-            comm: None,
-            context: None,
-            protocol: Some(protocol),
-            len: None,
-            device,
-            iif,
-            netns: None,
-            socket: None,
-            owned,
-            headers: None,
-            vlan: None,
-            stack: None,
-        }
+        Drop { protocol: Some(protocol), device, iif, owned, ..Drop::UNKNOWN }
     }
 
     #[test]

@@ -21,26 +21,7 @@ const ALL: [u8; 6] = [0xff; 6];
 
 /// A drop that has nothing but this protocol.
 fn bare(protocol: u16) -> Drop {
-    Drop {
-        boot_ns: 0,
-        reason: Some(0),
-        location: 0,
-        cpu: 0,
-        pid: 0,
-        tgid: 0,
-        comm: None,
-        context: None,
-        protocol: Some(protocol),
-        len: None,
-        device: None,
-        iif: Some(0),
-        netns: None,
-        socket: None,
-        owned: false,
-        headers: None,
-        vlan: None,
-        stack: None,
-    }
+    Drop { reason: Some(0), protocol: Some(protocol), iif: Some(0), ..Drop::UNKNOWN }
 }
 
 fn at_device(drop: Drop) -> Drop {

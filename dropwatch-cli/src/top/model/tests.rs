@@ -29,26 +29,7 @@ fn key(reason: u32, location: u64) -> Key {
 }
 
 fn sample(reason: u32, location: u64) -> Drop {
-    Drop {
-        boot_ns: 0,
-        reason: Some(reason),
-        location,
-        cpu: 0,
-        pid: 0,
-        tgid: 0,
-        comm: None,
-        context: None,
-        protocol: None,
-        len: None,
-        device: None,
-        iif: None,
-        netns: None,
-        socket: None,
-        owned: false,
-        headers: None,
-        vlan: None,
-        stack: None,
-    }
+    Drop { reason: Some(reason), location, ..Drop::UNKNOWN }
 }
 
 /// A view over made-up counts.
