@@ -40,6 +40,15 @@ impl Machine {
             method,
         })
     }
+
+    /// The begin of a report: this, and what could not be measured.
+    pub fn write_head(&self, f: &mut fmt::Formatter<'_>, notes: &[String]) -> fmt::Result {
+        writeln!(f, "{self}")?;
+        for note in notes {
+            writeln!(f, "- left out: {note}")?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Machine {

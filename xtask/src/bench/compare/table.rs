@@ -27,10 +27,7 @@ pub struct Report<'a> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.machine)?;
-        for note in self.notes {
-            writeln!(f, "- left out: {note}")?;
-        }
+        self.machine.write_head(f, self.notes)?;
         write_rows(f, &SUMMARY_HEADING, self.summaries.iter().map(summary_row))?;
         write_rows(f, &OUTCOME_HEADING, self.outcomes.iter().map(outcome_row))?;
         write_rows(f, &BOUND_HEADING, self.bounds.iter().map(bound_row))?;

@@ -85,10 +85,7 @@ pub struct Report<'a> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.machine)?;
-        for note in self.notes {
-            writeln!(f, "- left out: {note}")?;
-        }
+        self.machine.write_head(f, self.notes)?;
         for dimension in Dimension::ALL {
             let points = || self.points.iter().filter(|point| point.dimension == dimension);
             if points().next().is_some() {
