@@ -124,6 +124,7 @@ mod tests {
     use std::mem::offset_of;
 
     use super::*;
+    use crate::random;
 
     fn bytes(record: &DropRecord, stack: &[u64]) -> Vec<u8> {
         // SAFETY: the struct has no padding, so all its bytes are initialised.
@@ -204,19 +205,13 @@ mod tests {
 
     #[test]
     fn random_bytes_never_panic() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed
-        };
+        let mut random = random::numbers();
         for _ in 0..100_000 {
             let len = random() as usize % 1400;
             let mut noise: Vec<u8> = (0..len).map(|_| random() as u8).collect();
             // Half of the time the length is made right, so that the rest is decoded too.
             const FIXED: usize = size_of::<DropRecord>();
-            if len >= FIXED && random() % 2 == 0 {
+            if len >= FIXED && random().is_multiple_of(2) {
                 let depth = (len - FIXED) / 8;
                 noise.truncate(FIXED + depth * 8);
                 let stack_len = offset_of!(DropRecord, stack_len);

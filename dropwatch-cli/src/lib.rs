@@ -55,3 +55,7 @@ pub mod explain;
 pub mod harmless;
 pub mod list_reasons;
 mod wrap;
+
+#[cfg(test)]
+#[path = "../tests/support/random.rs"]
+mod random;

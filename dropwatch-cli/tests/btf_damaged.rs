@@ -1,5 +1,7 @@
 //! Damaged BTF, by accident or on purpose: whatever the bytes, an answer or an error comes soon.
 
+#[path = "support/random.rs"]
+mod random;
 mod support;
 
 use std::{
@@ -166,13 +168,8 @@ fn every_word_of_the_types() {
 #[test]
 fn random_damage() {
     const CASES: usize = 36_000;
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed as usize % below
-    };
+    let mut number = random::numbers();
+    let mut random = move |below: usize| number() as usize % below;
     let begin = Instant::now();
     let (kernel, module) = pair();
     let case = Case::new();

@@ -3,6 +3,8 @@
 #[path = "support/packets/mod.rs"]
 #[expect(dead_code, reason = "what is written of them is tested elsewhere")]
 mod packets;
+#[path = "support/random.rs"]
+mod random;
 #[expect(dead_code, reason = "modules of the kernel are tested elsewhere")]
 mod support;
 
@@ -392,13 +394,8 @@ fn any_record_can_be_written() {
     // The names of functions are the kernel's own, and text shows them as they are.
     let text_sources = Sources { symbols: sources().symbols, ..hostile() };
     let mut text = Text::new(text_sources, config);
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed >> 16) as usize
-    };
+    let mut number = random::numbers();
+    let mut random = || (number() >> 16) as usize;
     for number in 0..100_000 {
         let bytes = noise(&mut random, &samples);
         let line = line(&mut json, &bytes);

@@ -5,6 +5,8 @@ mod golden;
 #[path = "support/packets/mod.rs"]
 #[expect(dead_code, reason = "what is written of them is tested elsewhere")]
 mod packets;
+#[path = "support/random.rs"]
+mod random;
 
 use std::time::{Duration, Instant};
 
@@ -368,13 +370,8 @@ fn colours_are_used_only_where_they_are_wanted() {
 
 #[test]
 fn no_size_and_no_keys_make_it_panic() {
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = |below: u64| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed % below
-    };
+    let mut number = random::numbers();
+    let mut random = |below: u64| number() % below;
     let steps = [Step::Up, Step::Down, Step::PageUp, Step::PageDown, Step::First, Step::Last];
     let mut actions = vec![
         Action::Close,

@@ -101,6 +101,7 @@ pub fn entries(networks: &[(Network, u32)]) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     fn network(text: &str) -> Network {
         Network::parse(text).expect(text)
@@ -178,13 +179,8 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_says_what_all_say() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed >> 16
-        };
+        let mut number = random::numbers();
+        let mut random = move || number() >> 16;
         for _ in 0..2_000 {
             // Few distinct bits, so that many prefixes contain each other.
             let mut any = || {

@@ -19,6 +19,7 @@ pub fn cover(begin: u64, end: u64) -> impl Iterator<Item = (u32, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     fn contains((len, first): (u32, u64), address: u64) -> bool {
         len == 0 || first >> (64 - len) == address >> (64 - len)
@@ -29,13 +30,8 @@ mod tests {
         assert_eq!(cover(16, 32).collect::<Vec<_>>(), [(60, 16)]);
         assert_eq!(cover(15, 18).collect::<Vec<_>>(), [(64, 15), (63, 16)]);
         assert_eq!(cover(5, 5).count(), 0);
-        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-        let mut random = |below: u64| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 16) % below
-        };
+        let mut number = random::numbers();
+        let mut random = |below: u64| (number() >> 16) % below;
         for _ in 0..2_000 {
             let begin = 0xffff_ffff_8100_0000 + random(0x1000);
             let end = begin + random(0x400);

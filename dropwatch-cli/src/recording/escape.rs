@@ -50,17 +50,12 @@ fn one(text: &str) -> Option<(Vec<u8>, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::write::escape;
+    use crate::{random, write::escape};
 
     #[test]
     fn what_was_escaped_comes_back() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed >> 8
-        };
+        let mut number = random::numbers();
+        let mut random = || number() >> 8;
         let alphabet = [
             0, b'a', b'\\', b'\n', b' ', b'"', b'\'', 0x1b, 0x7f, 0xc3, 0xa4, 0xff, b'u', b'{',
             b'}',

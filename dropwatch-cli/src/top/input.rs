@@ -214,6 +214,7 @@ fn character(bytes: &[u8]) -> Begin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     fn decode(pieces: &[&[u8]]) -> Vec<Press> {
         let mut decoder = Decoder::default();
@@ -262,14 +263,12 @@ mod tests {
 
     #[test]
     fn random_bytes_never_get_stuck() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = random::numbers();
         let mut decoder = Decoder::default();
         let mut presses = VecDeque::new();
         for _ in 0..200_000 {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            let byte = [b'\x1b', b'[', b';', b'1', seed as u8, 0xf0][(seed >> 8) as usize % 6];
+            let number = random();
+            let byte = [b'\x1b', b'[', b';', b'1', number as u8, 0xf0][(number >> 8) as usize % 6];
             decoder.decode(&[byte], &mut presses);
             assert!(decoder.pending.len() <= LONGEST + 2, "{:?}", decoder.pending);
             presses.clear();

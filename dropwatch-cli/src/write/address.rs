@@ -128,6 +128,7 @@ pub fn hardware_address(out: &mut Vec<u8>, address: [u8; 6]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = b"before".to_vec();
@@ -137,13 +138,7 @@ mod tests {
 
     #[test]
     fn addresses_are_as_the_standard_library_writes_them() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed
-        };
+        let mut random = random::numbers();
         for _ in 0..100_000 {
             let v4 = Ipv4Addr::from_bits((random() >> 8) as u32);
             assert_eq!(text(|out| address(out, v4)), v4.to_string());

@@ -10,6 +10,7 @@ use super::*;
 use crate::{
     counts::key::{Flow, Interface},
     drop::Name,
+    random,
 };
 
 fn snapshot(at: Instant, rows: &[(Key, u64)], other: u64) -> Snapshot {
@@ -136,15 +137,12 @@ fn no_number_of_drops_is_too_large() {
     );
 }
 
-/// Numbers that look random, the same each time.
-struct Random(u64);
+/// Keys and numbers that look random.
+struct Random<F>(F);
 
-impl Random {
+impl<F: FnMut() -> u64> Random<F> {
     fn next(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
+        (self.0)() % below
     }
 
     fn key(&mut self) -> Key {
@@ -185,7 +183,7 @@ fn count(totals: &HashMap<Key, u64>, by: &[By]) -> HashMap<Key, u64> {
 
 #[test]
 fn nothing_gets_lost_under_any_grouping() {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(random::numbers());
     for _ in 0..200 {
         let start = Instant::now();
         let mut table = Table::new(random.by(), 50);

@@ -231,6 +231,7 @@ impl Value for &Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random;
 
     fn written(value: impl Value) -> String {
         let mut out = Vec::new();
@@ -240,13 +241,8 @@ mod tests {
 
     #[test]
     fn text_is_as_serde_writes_it() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = |below: u32| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 16) as u32 % below
-        };
+        let mut number = random::numbers();
+        let mut random = |below: u32| (number() >> 16) as u32 % below;
         for _ in 0..100_000 {
             let most = [0x20, 0x80, 0x300, 0x11_0000][random(4) as usize];
             let text: String =
