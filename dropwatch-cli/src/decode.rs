@@ -72,7 +72,7 @@ fn device(record: &DeviceRecord) -> Device {
 
 fn socket(record: &SocketRecord, flags: u32) -> Option<Socket> {
     let has = |flag| flags & flag != 0;
-    if record.address == 0 {
+    if !has(FLAG_OWNED) && !has(FLAG_RECEIVER) || record.address == 0 {
         return None;
     }
     let end = |address, port| ip(record.family, address).map(|ip| SocketAddr::new(ip, port));

@@ -36,6 +36,7 @@ pub mod world;
 pub(crate) mod write;
 
 pub mod baseline;
+mod casts;
 pub mod command;
 pub mod counts;
 pub mod export;

@@ -24,6 +24,7 @@ use dropwatch_common::{
 use log::debug;
 
 use crate::{
+    casts,
     config::Config,
     counts::kernel::Counts,
     filter::Chosen,
@@ -120,35 +121,17 @@ impl Probe {
         };
         // No map can have room for nothing.
         let room_for = |by| if by == count_by { config.table.max_keys } else { 1 };
-        let mut globals = Shared(Globals {
-            has_reason: kernel.has_reason.into(),
-            filter_reasons: chosen.reasons.is_some().into(),
-            filter_functions: (!chosen.functions.is_empty()).into(),
-            filter_hosts: (!chosen.hosts.is_empty()).into(),
-            sample: chosen.sample,
-            rate_limit: chosen.rate_limit,
-            count_by,
-            samples: config.samples.into(),
-            wake_at: config.buffer_size / WAKE_AT_FRACTION,
-            ..Globals::EMPTY
-        });
-        match kernel.tracepoint {
-            Tracepoint::Btf { prototype, layout, qdisc_drop } => {
-                globals.0.structs = layout.structs;
-                globals.0.vlan_present_mask = layout.vlan_present_mask.into();
-                globals.0.preempt_count = layout.preempt_count;
-                globals.0.has_rx_sk = prototype.rx_sk.into();
-                let coarse = kernel.reasons.coarse_qdisc_reason().filter(|_| qdisc_drop.is_some());
-                globals.0.coarse_qdisc_reason = coarse.map_or(0, |reason| reason.raw);
-            }
-            Tracepoint::Event { event } => globals.0.event = event,
-        }
+        let globals = Shared(globals(kernel, config, chosen, count_by));
+        let cast = match kernel.tracepoint {
+            Tracepoint::Btf { layout, .. } => layout.cast,
+            Tracepoint::Event { .. } => None,
+        };
+        let casting = cast.map(|cast| Shared(Globals { casts: cast.to, ..globals.0 }));
         let reasons = Shared(chosen.reasons.unwrap_or(ReasonFilter::new(true)));
         let filters = Shared(chosen.filters);
         let log_level = if config.verbose { aya_log::Level::Debug as u8 } else { 0 };
         let mut loader: EbpfLoader<'_> = loader;
-        let mut ebpf = loader
-            .override_global(CONFIG_GLOBAL, &globals, true)
+        loader
             .override_global(REASON_FILTER_GLOBAL, &reasons, true)
             .override_global(FILTERS_GLOBAL, &filters, true)
             .override_global(aya_log::LEVEL, &log_level, true)
@@ -157,26 +140,24 @@ impl Probe {
             .map_max_entries(FLOWS, room_for(BY_FLOW))
             .map_max_entries(FUNCTIONS, entries(&chosen.functions))
             .map_max_entries(HOSTS, entries(&chosen.hosts))
-            .map_max_entries(INPUTS, entries(&chosen.inputs))
-            .load(OBJECT)
-            .map_err(refusal::explain)?;
-        let functions = chosen.functions.iter();
-        let functions = functions.map(|(len, first, bits)| (*len, first.to_be_bytes(), *bits));
-        fill(&mut ebpf, FUNCTIONS, functions)?;
-        fill(&mut ebpf, HOSTS, chosen.hosts.iter().copied())?;
-        fill_inputs(&mut ebpf, &chosen.inputs)?;
+            .map_max_entries(INPUTS, entries(&chosen.inputs));
         let program = program(kernel.tracepoint, config);
-        match kernel.tracepoint {
-            Tracepoint::Btf { prototype, qdisc_drop, .. } => {
-                load_btf_program(&mut ebpf, program, TRACEPOINT, prototype.typedef_id)?;
-                if let Some(id) = qdisc_drop {
-                    load_btf_program(&mut ebpf, QDISC_TRACEPOINT, QDISC_TRACEPOINT, id)?;
-                }
-            }
-            Tracepoint::Event { .. } => {
-                event_program(&mut ebpf, program)?.load().map_err(refusal::explain)?
-            }
-        }
+        let mut load = |globals, function| {
+            let object = casts::link(OBJECT, function);
+            let loaded = loader.override_global(CONFIG_GLOBAL, globals, true).load(&object);
+            let mut ebpf = loaded.map_err(refusal::explain)?;
+            fill_filters(&mut ebpf, chosen)?;
+            load_programs(&mut ebpf, program, kernel.tracepoint)?;
+            Ok::<_, Error>(ebpf)
+        };
+        let casting = cast.zip(casting.as_ref()).and_then(|(cast, globals)| {
+            let loaded = load(globals, Some(cast.function));
+            loaded.inspect_err(|error| debug!("trying without casts: {error:#}")).ok()
+        });
+        let mut ebpf = match casting {
+            Some(ebpf) => ebpf,
+            None => load(&globals, None)?,
+        };
         let processors = PerCpuArray::try_from(
             ebpf.take_map("PROCESSORS").context("the program has no counters")?,
         )?;
@@ -302,6 +283,58 @@ impl Probe {
             debug!("cannot read how many drops were missed: {error:#}");
             0
         })
+    }
+}
+
+/// What the program is to know.
+fn globals(kernel: &Kernel, config: &Config, chosen: &Chosen, count_by: u32) -> Globals {
+    let mut globals = Globals {
+        has_reason: kernel.has_reason.into(),
+        filter_reasons: chosen.reasons.is_some().into(),
+        filter_others: chosen.asks_more_than_reasons().into(),
+        filter_functions: (!chosen.functions.is_empty()).into(),
+        filter_hosts: (!chosen.hosts.is_empty()).into(),
+        sample: chosen.sample,
+        rate_limit: chosen.rate_limit,
+        count_by,
+        samples: config.samples.into(),
+        wake_at: config.buffer_size / WAKE_AT_FRACTION,
+        ..Globals::EMPTY
+    };
+    match kernel.tracepoint {
+        Tracepoint::Btf { prototype, layout, qdisc_drop } => {
+            globals.structs = layout.structs;
+            globals.vlan_present_mask = layout.vlan_present_mask.into();
+            globals.preempt_count = layout.preempt_count;
+            globals.has_rx_sk = prototype.rx_sk.into();
+            let coarse = kernel.reasons.coarse_qdisc_reason().filter(|_| qdisc_drop.is_some());
+            globals.coarse_qdisc_reason = coarse.map_or(0, |reason| reason.raw);
+        }
+        Tracepoint::Event { event } => globals.event = event,
+    }
+    globals
+}
+
+/// Puts what the filters look up into its maps.
+fn fill_filters(ebpf: &mut Ebpf, chosen: &Chosen) -> Result<()> {
+    let functions = chosen.functions.iter();
+    let functions = functions.map(|(len, first, bits)| (*len, first.to_be_bytes(), *bits));
+    fill(ebpf, FUNCTIONS, functions)?;
+    fill(ebpf, HOSTS, chosen.hosts.iter().copied())?;
+    fill_inputs(ebpf, &chosen.inputs)
+}
+
+/// Has the kernel verify the programs.
+fn load_programs(ebpf: &mut Ebpf, program: &str, tracepoint: Tracepoint) -> Result<()> {
+    match tracepoint {
+        Tracepoint::Btf { prototype, qdisc_drop, .. } => {
+            load_btf_program(ebpf, program, TRACEPOINT, prototype.typedef_id)?;
+            match qdisc_drop {
+                Some(id) => load_btf_program(ebpf, QDISC_TRACEPOINT, QDISC_TRACEPOINT, id),
+                None => Ok(()),
+            }
+        }
+        Tracepoint::Event { .. } => event_program(ebpf, program)?.load().map_err(refusal::explain),
     }
 }
 

@@ -6,6 +6,10 @@
 /// An offset for a field that this kernel does not have.
 pub const NO_FIELD: u32 = u32::MAX;
 
+/// What stands in the object for the number of the kernel function that casts: it is called like a
+/// helper, and the tool puts the call that this kernel knows in its place.
+pub const CAST_MARK: i32 = 0x6361_7374;
+
 /// Name of the `.rodata` global holding a [`Config`].
 pub const CONFIG_GLOBAL: &str = "CONFIG";
 
@@ -23,6 +27,9 @@ pub struct Config {
     pub has_rx_sk: u32,
     /// 1 to filter by [`ReasonFilter`](crate::filter::ReasonFilter).
     pub filter_reasons: u32,
+    /// 1 to filter by [`Filters`](crate::filter::Filters) and the maps; otherwise none of them is
+    /// looked at.
+    pub filter_others: u32,
     /// 1 to filter by the map `FUNCTIONS`.
     pub filter_functions: u32,
     /// 1 to filter by the map `HOSTS`.
@@ -40,6 +47,8 @@ pub struct Config {
     pub vlan_present_mask: u32,
     /// Where the kernel keeps `preempt_count`.
     pub preempt_count: PreemptCount,
+    /// What addresses can be cast to.
+    pub casts: Casts,
     /// One of so many matched drops is sent, chosen by chance; 0 and 1 for all.
     pub sample: u32,
     /// So many drops are sent in a second at most; 0 for all.
@@ -59,6 +68,7 @@ impl Config {
         has_reason: 0,
         has_rx_sk: 0,
         filter_reasons: 0,
+        filter_others: 0,
         filter_functions: 0,
         filter_hosts: 0,
         count_by: 0,
@@ -67,6 +77,7 @@ impl Config {
         coarse_qdisc_reason: 0,
         vlan_present_mask: 0,
         preempt_count: PreemptCount { in_task: NO_FIELD, from_rq: 0 },
+        casts: Casts::NONE,
         sample: 0,
         rate_limit: 0,
     };
@@ -80,6 +91,23 @@ pub struct PreemptCount {
     pub in_task: u32,
     /// Its distance from the processor's `struct rq`, where both are per-CPU variables; or 0.
     pub from_rq: i32,
+}
+
+/// BTF ids of what addresses can be cast to, all 0 where this kernel cannot (before 6.2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Casts {
+    /// A struct with as many bytes in one array as are copied from a packet.
+    pub bytes: u32,
+    /// Where in it these are.
+    pub bytes_offset: u32,
+    /// `struct rq`; 0 also where no task leads to it.
+    pub run_queue: u32,
+}
+
+impl Casts {
+    /// Casts nothing.
+    pub const NONE: Self = Self { bytes: 0, bytes_offset: 0, run_queue: 0 };
 }
 
 macro_rules! offsets {
@@ -190,6 +218,8 @@ offsets! {
     cfs_rq_rq,
     /// `rq::cpu`, 4 bytes.
     rq_cpu,
+    /// `rq::curr`, a pointer to a `task_struct`.
+    rq_curr,
     /// `task_struct::tgid`, 4 bytes.
     task_tgid,
     /// `task_struct::pid`, 4 bytes.

@@ -107,6 +107,8 @@ pub struct PerProcessor {
     pub counters: Counters,
     /// 1 while slots are being changed.
     pub busy: u64,
+    /// Address of this processor's `struct rq`; 0 until it was looked for.
+    pub run_queue: u64,
     /// Counts by key.
     pub slots: [Slot; SLOTS],
     /// How often a slot was about to be taken.
@@ -119,6 +121,7 @@ impl Default for PerProcessor {
             ended: 0,
             counters: Counters::default(),
             busy: 0,
+            run_queue: 0,
             slots: [Slot::default(); SLOTS],
             begun: 0,
         }

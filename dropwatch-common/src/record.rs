@@ -86,10 +86,11 @@ pub struct DropRecord {
     pub comm: [u8; COMM_LEN],
     /// Where the packet was.
     pub device: DeviceRecord,
-    /// Whose the packet was.
-    pub socket: SocketRecord,
     /// What the packet was.
     pub packet: PacketRecord,
+    /// Whose the packet was; only with [`FLAG_OWNED`] or [`FLAG_RECEIVER`]. It is the last, so that
+    /// the memory is not touched for packets that are no socket's.
+    pub socket: SocketRecord,
 }
 
 /// The device and the network namespace of a dropped packet.

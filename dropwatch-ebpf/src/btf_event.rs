@@ -16,7 +16,7 @@ use crate::{
     packet::{self, Headers},
     qdisc,
     skb::Skb,
-    socket::{self, Socket},
+    socket::Socket,
     source::{Source, Whereabouts},
     task,
 };
@@ -57,8 +57,7 @@ impl<'a> BtfEvent<'a> {
         let mut flags = 0;
         let device = self.skb().device();
         let name = device.and_then(|device| device.name());
-        // SAFETY: both are 16 bytes of integers.
-        record.device.name = unsafe { core::mem::transmute(name.unwrap_or_default()) };
+        set_name(record, name.unwrap_or_default());
         record.device.index = known(device.and_then(|it| it.index()), FLAG_DEVICE, &mut flags);
         record.device.kind = device.and_then(|device| device.kind()).unwrap_or(0);
         record.device.skb_iif = known(self.skb().iif(), FLAG_IIF, &mut flags);
@@ -79,8 +78,6 @@ impl<'a> BtfEvent<'a> {
             }
         } else if let Some(owner) = self.skb().socket() {
             flags |= FLAG_OWNED | describe(owner, record);
-        } else {
-            socket::empty(&mut record.socket);
         }
         if has_netns(record) { flags | FLAG_NETNS } else { flags }
     }
@@ -137,7 +134,6 @@ impl Source for BtfEvent<'_> {
             return Whereabouts {
                 netns: device.netns(),
                 index: device.index(),
-                name: device.name().unwrap_or_default(),
             };
         }
         let socket = match self.receiver() {
@@ -147,7 +143,6 @@ impl Source for BtfEvent<'_> {
         Whereabouts {
             netns: socket.and_then(|socket| socket.netns()),
             index: self.skb().iif(),
-            name: [0; 2],
         }
     }
 
@@ -157,7 +152,7 @@ impl Source for BtfEvent<'_> {
     }
 
     #[inline(always)]
-    fn describe(&self, record: &mut DropRecord) {
+    fn describe(&self, record: &mut DropRecord, run_queue: &mut u64) {
         let skb = self.skb();
         let mut flags = self.describe_device(record);
         flags |= self.describe_socket(record);
@@ -172,7 +167,7 @@ impl Source for BtfEvent<'_> {
         }
         record.packet.vlan_proto = vlan.as_ref().map_or(0, |tag| tag.proto);
         record.packet.vlan_tci = vlan.as_ref().map_or(0, |tag| tag.tci);
-        record.flags = flags | task::describe(record);
+        record.flags = flags | task::describe(record, run_queue);
     }
 }
 
@@ -182,6 +177,14 @@ fn describe(socket: Socket, record: &mut DropRecord) -> u32 {
         set_netns(record, socket.netns());
     }
     socket.describe(&mut record.socket)
+}
+
+/// Writes the device's name. Zeros that the compiler may join with those of other fields become a
+/// function that writes byte by byte.
+#[inline(always)]
+fn set_name(record: &mut DropRecord, name: [u64; 2]) {
+    // SAFETY: both are 16 bytes of integers, and the record's are aligned to 8.
+    unsafe { (&raw mut record.device.name).cast::<[u64; 2]>().write_volatile(name) };
 }
 
 /// Writes the network namespace, 0 where it is not known.

@@ -15,7 +15,7 @@ use crate::{
     globals::config,
     maps,
     packet::Address,
-    source::{Source, Whereabouts},
+    source::Source,
     stack,
 };
 
@@ -25,17 +25,16 @@ type Name = [u8; INTERFACE_LEN];
 /// Counts a drop, and sends it as a sample where one of its key is wanted.
 #[inline(always)]
 pub fn count(ctx: &impl EbpfContext, processor: &mut PerProcessor, drop: &impl Source) {
-    let whereabouts = drop.whereabouts();
-    let (key, name) = (key(drop, &whereabouts), name(&whereabouts));
+    let key = key(drop);
     let is_new = if config!(count_by) == BY_FLOW {
-        add(&maps::FLOWS, &flow(key, drop), 1, name)
+        add(&maps::FLOWS, &flow(key, drop), 1, name(drop))
     } else {
-        count_key(processor, &key, name)
+        count_key(processor, &key, drop)
     };
     match is_new {
         None => processor.counters.other += 1,
         Some(is_new) if config!(samples) != 0 && (is_new || is_requested(&key)) => {
-            stack::send(ctx, &mut processor.counters, drop);
+            stack::send(ctx, processor, drop);
         }
         Some(_) => {}
     }
@@ -43,11 +42,15 @@ pub fn count(ctx: &impl EbpfContext, processor: &mut PerProcessor, drop: &impl S
 
 /// Whether the key is new; none where there is no room for it.
 #[inline(always)]
-fn count_key(processor: &mut PerProcessor, key: &CountKey, name: Name) -> Option<bool> {
+fn count_key(
+    processor: &mut PerProcessor,
+    key: &CountKey,
+    drop: &impl Source,
+) -> Option<bool> {
     // Before Linux 6.2 an interrupt can have the program run once more on a processor on which it
     // has not ended. What that is changing is not to be touched.
     if processor.busy != 0 {
-        return add(&maps::COUNTS, key, 1, name);
+        return add(&maps::COUNTS, key, 1, name(drop));
     }
     let slot = &mut processor.slots[place(key)];
     if words(&slot.key) == words(key) {
@@ -57,7 +60,7 @@ fn count_key(processor: &mut PerProcessor, key: &CountKey, name: Name) -> Option
     mark(&raw mut processor.busy, 1);
     let begun = processor.begun;
     mark(&raw mut processor.begun, begun.wrapping_add(1));
-    let is_new = take(slot, key, name);
+    let is_new = take(slot, key, name(drop));
     mark(&raw mut processor.ended, begun.wrapping_add(1));
     mark(&raw mut processor.busy, 0);
     is_new
@@ -129,8 +132,9 @@ fn is_requested(key: &CountKey) -> bool {
 }
 
 #[inline(always)]
-fn key(drop: &impl Source, whereabouts: &Whereabouts) -> CountKey {
+fn key(drop: &impl Source) -> CountKey {
     let mut flags = 0;
+    let whereabouts = drop.whereabouts();
     let reason = part(drop.reason(), KEY_REASON, &mut flags);
     let protocol = part(drop.protocol(), KEY_PROTOCOL, &mut flags);
     let index = part(whereabouts.index, KEY_INTERFACE, &mut flags);
@@ -158,10 +162,11 @@ fn part<T: Default>(value: Option<T>, flag: u16, flags: &mut u16) -> T {
     value.unwrap_or_default()
 }
 
+/// The name of its device; zeros where there is none.
 #[inline(always)]
-fn name(whereabouts: &Whereabouts) -> Name {
+fn name(drop: &impl Source) -> Name {
     // SAFETY: both are 16 bytes of integers.
-    unsafe { core::mem::transmute::<[u64; 2], Name>(whereabouts.name) }
+    unsafe { core::mem::transmute::<[u64; 2], Name>(drop.interface_name().unwrap_or_default()) }
 }
 
 #[inline(always)]

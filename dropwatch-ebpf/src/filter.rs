@@ -20,10 +20,14 @@ use crate::{
 /// Whether a drop is to be reported; `seen` is any count that is below 2^63.
 #[inline(always)]
 pub fn passes(drop: &impl Source, seen: u64) -> bool {
+    passes_reason(drop.reason()) && (config!(filter_others) == 0 || passes_others(drop, seen))
+}
+
+#[inline(always)]
+fn passes_others(drop: &impl Source, seen: u64) -> bool {
     let filters = globals::filters();
     let sign = Sign(!seen);
-    passes_reason(drop.reason())
-        && passes_number(sign, &filters.protocol, || drop.protocol().map(u64::from))
+    passes_number(sign, &filters.protocol, || drop.protocol().map(u64::from))
         && passes_number(sign, &filters.len, || drop.len().map(u64::from))
         && passes_number(sign, &filters.pid, || Some(task::ids().1.into()))
         && passes_name(sign, &filters.comm, task::comm_words)

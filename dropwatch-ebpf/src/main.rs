@@ -10,6 +10,7 @@
 #![feature(asm_experimental_arch)]
 
 mod btf_event;
+mod cast;
 mod context;
 mod count;
 mod device;
@@ -43,7 +44,7 @@ use crate::{btf_event::BtfEvent, source::Source, trace_event::TraceEvent};
 pub fn kfree_skb(ctx: BtfTracePointContext) -> i32 {
     let drop = BtfEvent::new(&ctx);
     if let Some(processor) = chosen(&drop) {
-        ring::send(&mut processor.counters, &drop);
+        ring::send(processor, &drop);
     }
     0
 }
@@ -53,7 +54,7 @@ pub fn kfree_skb(ctx: BtfTracePointContext) -> i32 {
 pub fn kfree_skb_stack(ctx: BtfTracePointContext) -> i32 {
     let drop = BtfEvent::new(&ctx);
     if let Some(processor) = chosen(&drop) {
-        stack::send(&ctx, &mut processor.counters, &drop);
+        stack::send(&ctx, processor, &drop);
     }
     0
 }
@@ -80,7 +81,7 @@ pub fn qdisc_drop(ctx: BtfTracePointContext) -> i32 {
 pub fn kfree_skb_event(ctx: TracePointContext) -> u32 {
     let drop = TraceEvent::new(&ctx);
     if let Some(processor) = chosen(&drop) {
-        ring::send(&mut processor.counters, &drop);
+        ring::send(processor, &drop);
     }
     0
 }
@@ -90,7 +91,7 @@ pub fn kfree_skb_event(ctx: TracePointContext) -> u32 {
 pub fn kfree_skb_event_stack(ctx: TracePointContext) -> u32 {
     let drop = TraceEvent::new(&ctx);
     if let Some(processor) = chosen(&drop) {
-        stack::send(&ctx, &mut processor.counters, &drop);
+        stack::send(&ctx, processor, &drop);
     }
     0
 }

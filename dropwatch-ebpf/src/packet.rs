@@ -2,10 +2,15 @@
 
 use core::hint::black_box;
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_probe_read_kernel as copy};
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel, generated::bpf_probe_read_kernel as bpf_probe_read_kernel_bytes,
+};
 use dropwatch_common::record::{FLAG_PACKET, NO_HEADER, PACKET_LEN, PacketRecord};
 
-use crate::skb::{Buffer, Skb};
+use crate::{
+    cast::Bytes,
+    skb::{Buffer, Skb},
+};
 
 const ETHERNET_LEN: u32 = 14;
 const VLAN_LEN: u32 = 4;
@@ -94,16 +99,34 @@ fn describe_buffer(skb: Skb, record: &mut PacketRecord) -> Option<()> {
     record.transport = relative(buffer.transport);
     record.linear_len = if linear > 0xffff { 0xffff } else { linear as u16 };
     let len = if linear as usize > PACKET_LEN { PACKET_LEN as u32 } else { linear };
-    // Once more for the verifier, which has lost sight of the bound by here.
-    let len = black_box(len);
-    if len as usize > PACKET_LEN {
-        return None;
-    }
     record.len = len as u16;
-    let from = (buffer.head + u64::from(start)) as *const _;
-    // SAFETY: there is room for so many bytes, and the helper copes with any address.
-    let failed = unsafe { copy(record.bytes.as_mut_ptr().cast(), len, from) };
-    (failed == 0).then_some(())
+    copy(record, len, buffer.head + u64::from(start))
+}
+
+/// Copies so many bytes of the headers.
+#[inline(always)]
+fn copy(record: &mut PacketRecord, len: u32, from: u64) -> Option<()> {
+    let Some(from_bytes) = Bytes::at(from) else {
+        // Once more for the verifier, which has lost sight of the bound by here.
+        let len = black_box(len);
+        if len as usize > PACKET_LEN {
+            return None;
+        }
+        let to = record.bytes.as_mut_ptr().cast();
+        // SAFETY: there is room for so many bytes, and the helper copes with any address.
+        let failed = unsafe { bpf_probe_read_kernel_bytes(to, len, from as *const _) };
+        return (failed == 0).then_some(());
+    };
+    let to = record.bytes.as_mut_ptr().cast::<u64>();
+    for word in 0..PACKET_LEN / size_of::<u64>() {
+        // What follows the last byte within its word is the buffer's too.
+        if len as usize <= word * size_of::<u64>() {
+            break;
+        }
+        // SAFETY: the bytes are so many words, which are aligned as the record is.
+        unsafe { to.add(word).write_volatile(from_bytes.read(word * size_of::<u64>())) };
+    }
+    Some(())
 }
 
 /// Reads a part of the linear part, if it is whole.

@@ -1,28 +1,28 @@
 //! Putting records into the ring.
 
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use dropwatch_common::{counters::Counters, record::DropRecord};
+use dropwatch_common::{count::PerProcessor, counters::Counters, record::DropRecord};
 
 use crate::{globals::config, maps, maps::RECORDS, source::Source, task};
 
 /// How full the ring is, which is a call of its own, is asked with each so many records of a
 /// processor. These are far less than the part of the ring that is still free then.
-const LOOK_EVERY: u64 = 8;
+const LOOK_EVERY: u64 = 16;
 
 /// Describes a drop in the ring itself, or counts it as lost.
 #[inline(always)]
-pub fn send(counters: &mut Counters, drop: &impl Source) {
+pub fn send(processor: &mut PerProcessor, drop: &impl Source) {
     // The clock waits for all that the processor has begun, so it is read before there is much.
     let now = task::now();
     match RECORDS.reserve::<DropRecord>(0) {
         Some(mut entry) => {
             // SAFETY: the place is the record's, and made of integers, for which any bits do.
             let record = unsafe { entry.assume_init_mut() };
-            drop.describe(record);
+            drop.describe(record, &mut processor.run_queue);
             record.boot_ns = now;
-            entry.submit(wake_up_flags(counters));
+            entry.submit(wake_up_flags(&processor.counters));
         }
-        None => counters.lost += 1,
+        None => processor.counters.lost += 1,
     }
 }
 

@@ -10,8 +10,6 @@ pub struct Whereabouts {
     pub netns: Option<u32>,
     /// Index of the device, or of the one that the packet came in by.
     pub index: Option<u32>,
-    /// The device's name; zeros where there is none.
-    pub name: [u64; 2],
 }
 
 /// A drop, as one of the programs got it. What is not known is none.
@@ -30,12 +28,12 @@ pub trait Source {
     fn interface_index(&self) -> Option<u32>;
     /// The device's name.
     fn interface_name(&self) -> Option<[u64; 2]>;
-    /// The three above at once: the verifier takes time for each pointer that is followed, and on
+    /// Where the packet was, asked at once: the verifier takes time for each pointer that is followed, and on
     /// each of the ways that lead there.
     fn whereabouts(&self) -> Whereabouts;
     /// Addresses, protocol and ports.
     fn headers(&self) -> Headers;
     /// Writes everything that the record of a drop holds but its time and its stack. All of it is
-    /// written, also what is not known.
-    fn describe(&self, record: &mut DropRecord);
+    /// written, also what is not known. The processor's `run_queue` is looked for where it is 0.
+    fn describe(&self, record: &mut DropRecord, run_queue: &mut u64);
 }

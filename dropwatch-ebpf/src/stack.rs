@@ -5,7 +5,7 @@ use core::hint::black_box;
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_stack};
 use aya_log_ebpf::debug;
 use dropwatch_common::{
-    counters::Counters,
+    count::PerProcessor,
     record::{DropRecord, FLAG_STACK_FAILED, MAX_STACK_DEPTH},
 };
 
@@ -28,8 +28,9 @@ const _: () = assert!((SIZE_MASK + 1).is_power_of_two());
 /// Sends a record with the kernel stack behind it. Where none can be taken, the record says so
 /// and goes alone.
 #[inline(always)]
-pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source) {
+pub fn send(ctx: &impl EbpfContext, processor: &mut PerProcessor, drop: &impl Source) {
     let Some(scratch) = maps::scratch() else { return };
+    let counters = &mut processor.counters;
     // Before Linux 6.2 an interrupt can have the program run once more on a processor on which it
     // has not ended. What that began to assemble is not to be touched, and there is no other room.
     let busy = &raw mut scratch.busy;
@@ -41,7 +42,7 @@ pub fn send(ctx: &impl EbpfContext, counters: &mut Counters, drop: &impl Source)
     // SAFETY: as above.
     unsafe { busy.write_volatile(1) };
     let now = task::now();
-    drop.describe(&mut scratch.record);
+    drop.describe(&mut scratch.record, &mut processor.run_queue);
     scratch.record.boot_ns = now;
     let capacity = MAX_STACK_DEPTH * ADDRESS_SIZE;
     // SAFETY: the kernel writes at most `capacity` bytes, and the addresses have as many.

@@ -10,7 +10,12 @@ use aya_ebpf::helpers::{
 };
 use dropwatch_common::record::{DropRecord, FLAG_COMM, FLAG_CONTEXT};
 
-use crate::{btf_event::known, context, globals::offset, kernel::Struct};
+use crate::{
+    btf_event::known,
+    cast, context,
+    globals::{config, offset},
+    kernel::Struct,
+};
 
 /// `CLOCK_BOOTTIME` in nanoseconds.
 #[inline(always)]
@@ -21,24 +26,55 @@ pub fn now() -> u64 {
 
 /// Writes on which processor and in which task the drop happened, and gives the flags that say
 /// what of it is known.
+///
+/// Where this kernel can cast, the processor's run queue is looked for once. From then on it leads
+/// to the task: what runs on a processor is its run queue's current task, and none is being
+/// exchanged for another while a packet is freed.
 #[inline(always)]
-pub fn describe(record: &mut DropRecord) -> u32 {
-    let mut flags = 0;
+pub fn describe(record: &mut DropRecord, run_queue: &mut u64) -> u32 {
     // SAFETY: the helper takes nothing and always succeeds.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     record.cpu = cpu;
-    let task = current();
-    (record.pid, record.tgid) = task.and_then(ids_of).unwrap_or_else(ids);
-    let preempt_count = task.and_then(|task| context::preempt_count(task, cpu));
+    record.stack_len = 0;
+    let can_cast = config!(casts.run_queue) != 0;
+    if can_cast && *run_queue == 0 {
+        let found = current().and_then(|task| context::run_queue(task, cpu));
+        *run_queue = found.map_or(0, Struct::address);
+    }
+    if let Some(run_queue) = cast::run_queue(*run_queue)
+        && let Some(task) = offset!(rq_curr).and_then(|offset| run_queue.follow(offset))
+    {
+        return describe_task(record, task, Some(run_queue));
+    }
+    match current().filter(|_| !can_cast) {
+        Some(task) => describe_task(record, task, context::run_queue(task, cpu)),
+        None => describe_current(record),
+    }
+}
+
+#[inline(always)]
+fn describe_task(record: &mut DropRecord, task: Struct, run_queue: Option<Struct>) -> u32 {
+    let mut flags = 0;
+    (record.pid, record.tgid) = ids_of(task).unwrap_or_else(ids);
+    let preempt_count = context::preempt_count(task, run_queue);
     record.preempt_count = known(preempt_count, FLAG_CONTEXT, &mut flags);
-    let comm = match task {
-        Some(task) => comm_of(task),
-        None => current_comm(),
-    };
+    flags | set_comm(record, comm_of(task))
+}
+
+/// What helpers tell of the task that the program has no pointer to.
+#[inline(always)]
+fn describe_current(record: &mut DropRecord) -> u32 {
+    (record.pid, record.tgid) = ids();
+    record.preempt_count = 0;
+    set_comm(record, current_comm())
+}
+
+#[inline(always)]
+fn set_comm(record: &mut DropRecord, comm: Option<[u64; 2]>) -> u32 {
+    let mut flags = 0;
     let comm = known(comm, FLAG_COMM, &mut flags);
     // SAFETY: both are 16 bytes of integers.
     record.comm = unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) };
-    record.stack_len = 0;
     flags
 }
 

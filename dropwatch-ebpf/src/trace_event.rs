@@ -93,7 +93,7 @@ impl Source for TraceEvent<'_> {
 
     #[inline(always)]
     fn whereabouts(&self) -> Whereabouts {
-        Whereabouts { netns: None, index: None, name: [0; 2] }
+        Whereabouts { netns: None, index: None }
     }
 
     #[inline(always)]
@@ -102,7 +102,7 @@ impl Source for TraceEvent<'_> {
     }
 
     #[inline(always)]
-    fn describe(&self, record: &mut DropRecord) {
+    fn describe(&self, record: &mut DropRecord, run_queue: &mut u64) {
         let mut flags = 0;
         record.location = self.location();
         record.reason = known(self.reason(), FLAG_REASON, &mut flags);
@@ -114,8 +114,11 @@ impl Source for TraceEvent<'_> {
         record.device.netns = 0;
         record.device.kind = 0;
         record.device.reserved = 0;
-        socket::empty(&mut record.socket);
-        record.socket.address = known(self.receiver(), FLAG_RECEIVER, &mut flags);
+        if let Some(receiver) = self.receiver() {
+            socket::empty(&mut record.socket);
+            record.socket.address = receiver;
+            flags |= FLAG_RECEIVER;
+        }
         record.packet.mac = NO_HEADER;
         record.packet.network = NO_HEADER;
         record.packet.transport = NO_HEADER;
@@ -124,6 +127,6 @@ impl Source for TraceEvent<'_> {
         record.packet.vlan_proto = 0;
         record.packet.vlan_tci = 0;
         record.packet.reserved = 0;
-        record.flags = flags | task::describe(record);
+        record.flags = flags | task::describe(record, run_queue);
     }
 }

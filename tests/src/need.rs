@@ -96,6 +96,11 @@ pub fn kernel_tells_reasons() -> bool {
     kernel_btf_has("skb_drop_reason")
 }
 
+/// Whether the running kernel lets programs read at an address without a call.
+pub fn kernel_can_cast() -> bool {
+    kernel_btf_has("bpf_rdonly_cast")
+}
+
 /// Whether the running kernel tells which socket was to receive a packet that it drops.
 pub fn kernel_tells_receivers() -> bool {
     kernel_btf_has("rx_sk")

@@ -82,6 +82,15 @@ pub struct Chosen {
     pub rate_limit: u32,
 }
 
+impl Chosen {
+    /// Whether there are filters besides that by reason.
+    pub fn asks_more_than_reasons(&self) -> bool {
+        let maps_are_empty =
+            self.functions.is_empty() && self.hosts.is_empty() && self.inputs.is_empty();
+        self.filters != Filters::ALL || !maps_are_empty
+    }
+}
+
 impl Patterns {
     /// Gives the arguments their meaning, or says which one has none.
     ///

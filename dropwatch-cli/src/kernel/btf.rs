@@ -199,6 +199,27 @@ impl Btf {
         (bit_size == 1).then_some((bits / u8::BITS, 1 << (bits % u8::BITS)))
     }
 
+    /// How many elements of one byte a struct's own member has, where it is an array of such.
+    pub fn array_len(&self, struct_name: &str, member: &str) -> Option<usize> {
+        let structs = self.structs(struct_name)?;
+        let member = structs
+            .iter()
+            .flat_map(|found| &found.members)
+            .find(|each| self.types.resolve_name(*each).is_ok_and(|name| name == member))?;
+        let Type::Array(array) = self.types.resolve_chained_type(member).ok()? else {
+            return None;
+        };
+        match self.types.resolve_chained_type(&array).ok()? {
+            Type::Int(int) if int.size() == 1 => Some(array.len()),
+            _ => None,
+        }
+    }
+
+    /// The id of the struct of this name.
+    pub fn struct_id(&self, name: &str) -> Option<u32> {
+        self.id_of(name, |found| matches!(found, Type::Struct(_)))
+    }
+
     /// Offset in bits of a struct's member, and its size in bits where it is a bit field.
     fn member(&self, struct_name: &str, path: &str) -> Option<(u32, u32)> {
         let structs = self.structs(struct_name)?;

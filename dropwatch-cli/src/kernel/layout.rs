@@ -1,7 +1,10 @@
 //! Where this kernel keeps the fields that the BPF program reads.
 
 use anyhow::{Context, Result};
-use dropwatch_common::config::{NO_FIELD, PreemptCount, StructOffsets};
+use dropwatch_common::{
+    config::{Casts, NO_FIELD, PreemptCount, StructOffsets},
+    record::PACKET_LEN,
+};
 
 use super::btf::Btf;
 
@@ -17,8 +20,19 @@ pub struct Layout {
     pub vlan_present_mask: u8,
     /// Where `preempt_count` is.
     pub preempt_count: PreemptCount,
+    /// How to read at an address without a helper, where the kernel can.
+    pub cast: Option<Cast>,
     /// BTF id of the function by which processes are iterated over, and their files.
     pub iterators: Option<Iterators>,
+}
+
+/// How programs cast addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cast {
+    /// BTF id of the kernel function that does it.
+    pub function: u32,
+    /// What to.
+    pub to: Casts,
 }
 
 /// BTF ids of the kernel's iterators.
@@ -93,16 +107,19 @@ pub fn resolve(btf: &Btf) -> Result<Layout> {
         task_cfs_rq: found("task_struct", "se.cfs_rq"),
         cfs_rq_rq: found("cfs_rq", "rq"),
         rq_cpu: found("rq", "cpu"),
+        rq_curr: found("rq", "curr"),
         task_tgid: found("task_struct", "tgid"),
         task_pid: found("task_struct", "pid"),
         task_group_leader: found("task_struct", "group_leader"),
         task_nsproxy: found("task_struct", "nsproxy"),
         nsproxy_net: found("nsproxy", "net_ns"),
     };
+    let cast = cast(btf, &structs);
     Ok(Layout {
         structs,
         vlan_present_mask: vlan_present.map_or(0, |(_, mask)| mask),
         preempt_count: preempt_count(btf),
+        cast,
         iterators: iterators(btf),
     })
 }
@@ -121,6 +138,25 @@ fn preempt_count(btf: &Btf) -> PreemptCount {
         i32::try_from(i64::from(there) - i64::from(here)).ok()
     };
     PreemptCount { in_task: in_task.unwrap_or(NO_FIELD), from_rq: from_rq().unwrap_or(0) }
+}
+
+/// The function came with 6.2.
+fn cast(btf: &Btf, structs: &StructOffsets) -> Option<Cast> {
+    // It has an array that is long enough, and is there whatever the kernel was configured for.
+    const BYTES: (&str, &str) = ("linux_binprm", "buf");
+    let function = btf.function_id("bpf_rdonly_cast")?;
+    btf.array_len(BYTES.0, BYTES.1).filter(|&len| len >= PACKET_LEN)?;
+    let found = [structs.task_comm, structs.task_cfs_rq, structs.cfs_rq_rq, structs.rq_cpu];
+    let leads_to_task = structs.rq_curr != NO_FIELD && !found.contains(&NO_FIELD);
+    let run_queue = btf.struct_id("rq").filter(|_| leads_to_task).unwrap_or(0);
+    Some(Cast {
+        function,
+        to: Casts {
+            bytes: btf.struct_id(BYTES.0)?,
+            bytes_offset: btf.member_offset(BYTES.0, BYTES.1)?,
+            run_queue,
+        },
+    })
 }
 
 /// They can be used where there is the helper `bpf_sock_from_file` too, which came with 5.11.
