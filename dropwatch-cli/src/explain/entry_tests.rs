@@ -8,7 +8,7 @@ const KNOWN_REASONS: &str = include_str!("../kernel/known_reasons.txt");
 const TOOLS: &str = "\
     arping ausearch awk bpftool bridge candump cat conntrack dmesg dropwatch ethtool grep \
     hostapd_cli ip iptables-save iw journalctl lnstat ls lsmod modinfo mpstat mtr netlabelctl \
-    nft nstat ovs-appctl ovs-ofctl ovs-vsctl perf ping rdisc6 ss strace sysctl systemctl tc \
+    nft nstat ovs-appctl ovs-dpctl ovs-ofctl ovs-vsctl perf ping rdisc6 ss strace sysctl systemctl tc \
     tcpdump top tracepath traceroute wpa_cli ynl";
 
 fn entries() -> Entries {
