@@ -137,16 +137,18 @@ impl Kernel {
 
 /// The message for what is no reason.
 fn unknown(text: &str, entries: &Entries, kernel: &Kernel) -> String {
-    if let Some(raw) = reason::raw_number(text) {
+    // What the stream shows where it has no name: `openvswitch/3`.
+    let number = text.rsplit_once('/').map_or(text, |(_, number)| number);
+    if let Some(raw) = reason::raw_number(number) {
+        let is_of_core = number == text && split(raw).0 == 0 || text.starts_with("core/");
         return match &kernel.reasons {
-            Ok(_) => {
-                format!(
-                    "{} has no drop reason {raw}; `dropwatch list-reasons` shows which it has",
-                    kernel.name
-                )
-            }
+            Ok(reasons) => format!(
+                "{} has no drop reason {text}{}; `dropwatch list-reasons` shows which it has",
+                kernel.name,
+                if is_of_core { String::new() } else { reason::not_loaded(reasons) }
+            ),
             Err(why) => format!(
-                "what the number {raw} means differs from kernel to kernel, and of {} nothing is known ({why}); \
+                "what the number {text} means differs from kernel to kernel, and of {} nothing is known ({why}); \
                  give the name, or the kernel's BTF with --btf FILE",
                 kernel.name
             ),

@@ -87,7 +87,8 @@ fn mistakes_are_told() {
     for (wrong, words) in [
         ("NO_SOKET", "did you mean NO_SOCKET"),
         ("XYZZY*", "is no drop reason"),
-        ("77", "no drop reason 77"),
+        ("77", "no drop reason 77;"),
+        ("openvswitch/3", "no drop reason openvswitch/3"),
         ("", "empty item"),
         ("NO_SOCKET,", "empty item"),
         ("3,!3", "excludes everything"),

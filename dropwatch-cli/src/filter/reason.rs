@@ -247,7 +247,7 @@ pub fn unknown(text: &str, reasons: &Reasons) -> String {
 }
 
 /// The subsystems of which no reason is known: their modules are not loaded.
-fn not_loaded(reasons: &Reasons) -> String {
+pub fn not_loaded(reasons: &Reasons) -> String {
     let known = |number| reasons.iter().any(|reason| split(reason.raw).0 == number);
     let missing: Vec<_> =
         reasons.subsystems().filter(|(number, _)| !known(*number)).map(|(_, name)| name).collect();
