@@ -39,7 +39,8 @@ fn symbols(visible: bool, has_file: bool, restriction: &str, has_syslog: bool) -
     let remedy = match (restriction, has_syslog) {
         ("2", _) => "sysctl kernel.kptr_restrict=1, and run dropwatch with CAP_SYSLOG",
         (_, false) => "run dropwatch with CAP_SYSLOG, through sudo or as root",
-        (_, true) => "sysctl kernel.kptr_restrict=1",
+        // The capability does not count there, since it is not the host's.
+        (_, true) => "run dropwatch on the host, and not in a user namespace or a container",
     };
     let detail = format!(
         "the kernel hides its addresses here (kernel.kptr_restrict is {restriction}), so functions are shown as \
@@ -85,7 +86,8 @@ mod tests {
             ("2", true, "kptr_restrict=1"),
             ("1", false, "CAP_SYSLOG"),
             ("0", false, "CAP_SYSLOG"),
-            ("1", true, "kptr_restrict=1"),
+            ("1", true, "on the host"),
+            ("0", true, "on the host"),
         ] {
             let finding = symbols(false, true, restriction, has_syslog);
             assert_eq!(finding.state, State::Warning);
