@@ -35,6 +35,9 @@ impl FailOn {
         if reason.is_empty() || reason.starts_with('!') {
             return Err(usage("is no reason; write one as for --reason, and :N behind it").into());
         }
+        if reason.contains(',') {
+            return Err(usage("has several reasons; give --fail-on for each of them").into());
+        }
         Ok(Self { text: reason.to_owned(), pattern: ReasonPattern::parse(reason)?, allowed })
     }
 
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for text in ["", ":3", "!NO_SOCKET", "NO_SOCKET:", "NO_SOCKET:x", "NO_SOCKET:-1"] {
+        for text in ["", ":3", "!NO_SOCKET", "NO_SOCKET:", "NO_SOCKET:x", "NO_SOCKET:-1", "A,B:3"] {
             let error = FailOn::parse(text).expect_err(text);
             assert!(error.is::<UsageError>(), "{error}");
             assert!(error.to_string().starts_with("--fail-on"), "{error}");
