@@ -46,9 +46,11 @@ impl LocalCounts {
         }
     }
 
-    /// How long it took from the first drop to the last, in seconds.
+    /// How long it took from the first drop to the last, in seconds; at least one, since a few
+    /// drops at once are not thousands in a second.
     pub fn seconds(&self) -> f64 {
-        self.times.map_or(0.0, |(first, last)| Duration::from_nanos(last - first).as_secs_f64())
+        let (first, last) = self.times.unwrap_or_default();
+        Duration::from_nanos(last - first).as_secs_f64().max(1.0)
     }
 
     /// What was counted.
