@@ -2,7 +2,11 @@
 
 use std::{env, ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use clap::{
+    ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+    error::ErrorKind,
+};
 
 use crate::{filter::nearest::nearest, render::fields::Field};
 
@@ -39,7 +43,8 @@ pub struct Cli {
 
 /// Reads the command line, and ends the program where it has no meaning or asks for help.
 pub fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| {
+    let parsed = Cli::try_parse().and_then(refuse_empty_command);
+    parsed.unwrap_or_else(|error| {
         // Since words may follow `--`, clap takes any word for one that should have done so.
         let word = env::args().nth(1).filter(|word| !word.starts_with('-'));
         match word.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
@@ -47,6 +52,16 @@ pub fn parse() -> Cli {
             _ => error.exit(),
         }
     })
+}
+
+/// A script whose variable is empty says `dropwatch -- $COMMAND`, and must not wait for ever.
+fn refuse_empty_command(cli: Cli) -> Result<Cli, clap::Error> {
+    let ends_in_dashes = env::args_os().next_back().is_some_and(|last| last == "--");
+    if ends_in_dashes && cli.command.is_none() && cli.trace.command.is_empty() {
+        let message = "there is no COMMAND behind --; leave it out to trace until Ctrl-C";
+        return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
+    }
+    Ok(cli)
 }
 
 /// The error for a word that is no subcommand, with those that are meant perhaps.
@@ -60,6 +75,14 @@ fn unknown(word: &str) -> clap::Error {
     };
     let message = format!("unrecognized subcommand '{word}'{tip}");
     command.error(ErrorKind::InvalidSubcommand, message)
+}
+
+/// Reads the name of a file to write. `-` would be one, and is never meant to be.
+fn file_to_write() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
+        true => Err("standard output is /dev/stdout, and a file of that name ./-"),
+        false => Ok(path),
+    })
 }
 
 /// What follows the options in the long help.
@@ -143,16 +166,16 @@ pub struct TraceArgs {
     pub folded: bool,
 
     /// Draw the stacks by reason as a flame graph, at the end
-    #[arg(long, value_name = "FILE.svg", conflicts_with = "summary")]
+    #[arg(long, value_name = "FILE.svg", value_parser = file_to_write(), conflicts_with = "summary")]
     pub flamegraph: Option<PathBuf>,
 
     /// Write the packets to a capture too, which Wireshark and tshark read; with --stack their
     /// comments have the stacks
-    #[arg(long, value_name = "FILE.pcapng", conflicts_with = "summary")]
+    #[arg(long, value_name = "FILE.pcapng", value_parser = file_to_write(), conflicts_with = "summary")]
     pub write: Option<PathBuf>,
 
     /// Write the drops to a file in place of standard output
-    #[arg(short, long, value_name = "FILE", conflicts_with = "summary")]
+    #[arg(short, long, value_name = "FILE", value_parser = file_to_write(), conflicts_with = "summary")]
     pub output: Option<PathBuf>,
 
     /// End with status 3 if this happens, or more than N times; the reason is as for --reason
@@ -169,7 +192,7 @@ pub struct TraceArgs {
     #[arg(long)]
     pub reconcile: bool,
 
-    /// Say what a reason means under the first drop for it
+    /// Say what a reason means, under the first drop for it or below the table
     #[arg(long, conflicts_with = "json")]
     pub hints: bool,
 
@@ -183,7 +206,7 @@ pub struct TraceArgs {
 
     /// Show no drops but count them in the kernel, which costs the least, and print a table at the
     /// end
-    #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json", "hints", "no_noise"])]
+    #[arg(long, conflicts_with_all = ["stack", "count", "fields", "verbose_packet", "json", "no_noise"])]
     pub summary: bool,
 
     /// How the table at the end counts.
@@ -413,11 +436,11 @@ pub struct ReportArgs {
     pub no_noise: bool,
 
     /// Write the packets to a capture, which Wireshark and tshark read
-    #[arg(long, value_name = "FILE.pcapng")]
+    #[arg(long, value_name = "FILE.pcapng", value_parser = file_to_write())]
     pub write: Option<PathBuf>,
 
     /// Draw the stacks by reason as a flame graph
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg", value_parser = file_to_write())]
     pub flamegraph: Option<PathBuf>,
 
     /// How the table counts.
@@ -505,4 +528,21 @@ pub struct DoctorArgs {
     /// When to use colour; NO_COLOR in the environment turns it off too
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorMode,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_is_no_file_to_write() {
+        for args in [&["--write", "-"][..], &["--flamegraph=-"], &["-o", "-"]] {
+            for before in [&["dropwatch"][..], &["dropwatch", "report", "FILE"]] {
+                let parsed = Cli::try_parse_from([before, args].concat());
+                assert!(parsed.is_err_and(|error| error.exit_code() == 2), "{before:?} {args:?}");
+            }
+        }
+        let parsed = Cli::try_parse_from(["dropwatch", "--write", "./-"]);
+        assert!(parsed.is_ok_and(|cli| cli.trace.write == Some("./-".into())));
+    }
 }

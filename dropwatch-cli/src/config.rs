@@ -149,7 +149,9 @@ impl Config {
         if has_command && args.output.is_none() {
             check_output_of_command(args)?;
         }
-        let counts = args.summary || has_command && args.output.is_none() && !exports;
+        // The kernel counts by reason and place, and what is harmless takes more to tell.
+        let streams = args.output.is_some() || exports || args.no_noise;
+        let counts = args.summary || has_command && !streams;
         let config = Self {
             filters: Patterns::parse(&args.filters)?,
             stack: args.stack,

@@ -9,10 +9,11 @@ use dropwatch::{
     cli::{self, Cli, Command},
     command::CannotStart,
     config::{Config, UsageError},
-    diagnostics, doctor, explain,
+    diagnostics, doctor,
+    explain::{self, hints::Hints},
     export::Exports,
     list_reasons, memory, notice,
-    output::{self, Ending, Output},
+    output::{Chunk, Ending, Output, Target},
     render::{self, plain_table},
     report,
     session::Session,
@@ -67,12 +68,14 @@ async fn trace(config: &Config) -> Result<Verdict> {
 async fn stream(config: &Config) -> Result<Verdict> {
     // Files are opened while there are the rights to do so.
     let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
-    let file = config.output.as_deref().map(output::create).transpose()?;
+    let target = config.output.as_deref().map(Target::create).transpose()?;
+    // Where drops are shown, that says what their reasons mean.
+    let hints = if config.silent { Hints::wanted(config.hints)? } else { None };
     let exports =
         Exports::new(config.capture.as_deref(), config.flamegraph.as_deref(), config.folded)?;
     let Session { mut probe, reader, mut stop, begin, sources, reconciliation } =
         Session::begin(config)?;
-    let output = Output::start(file)?;
+    let output = Output::start(target)?;
     let mut render = render::of(config, sources)?;
     let counts = config.table.local_counts();
     let mut stream = Stream::new(reader, render.as_mut(), counts, exports, &output, config.count);
@@ -88,15 +91,18 @@ async fn stream(config: &Config) -> Result<Verdict> {
     let (counts, mut exports) = stream.into_parts();
     let exported = exports.finish();
 
+    if config.folded
+        && drained
+        && let Some(room) = output.room().await
+    {
+        room.send(Chunk { text: exports.folded(), ..Chunk::default() });
+    }
     let shown = output.shown();
     let written = if drained { output.finish(&mut stop).await } else { Ok(Ending::Abandoned) };
     let reader_gone = match (&ended, &written) {
         (_, Ok(Ending::ReaderGone)) | (Ok(Ended::OutputClosed), Ok(_)) => true,
         (_, Ok(Ending::Complete | Ending::Abandoned) | Err(_)) => false,
     };
-    if config.folded {
-        output::print(&exports.folded())?;
-    }
     let (mut snapshot, seconds) = (counts.snapshot(), counts.seconds());
     let sources = render.sources();
     let reconciled = moved.text(&snapshot, sources);
@@ -105,7 +111,14 @@ async fn stream(config: &Config) -> Result<Verdict> {
         let (counters, missed, shown) = (probe.counters()?, probe.missed(), shown.get());
         if shown > 0 {
             let mut text = Vec::new();
-            plain_table::write_snapshot(&snapshot, seconds, &config.table, sources, &mut text);
+            plain_table::write_snapshot(
+                &snapshot,
+                seconds,
+                &config.table,
+                hints.as_ref(),
+                sources,
+                &mut text,
+            );
             eprint!("{}", String::from_utf8_lossy(&text));
         }
         eprint!("{reconciled}");

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -29,12 +29,30 @@ pub const CHUNK_SIZE: usize = 128 << 10;
 /// Chunks that may wait for a slow reader.
 const CHUNKS: usize = 16;
 
-/// A file to write drops to, which holds nothing yet.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn create(path: &Path) -> Result<File> {
-    File::create(path).with_context(|| format!("cannot write the drops to {}", path.display()))
+/// A file that takes the drops in place of standard output.
+#[derive(Debug)]
+pub struct Target {
+    file: File,
+    path: PathBuf,
+}
+
+impl Target {
+    /// Makes the file, which holds nothing yet.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).with_context(|| cannot_write(Some(path)))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+}
+
+/// What went wrong where drops cannot be written to this file, or else to standard output.
+fn cannot_write(path: Option<&Path>) -> String {
+    match path {
+        Some(path) => format!("cannot write the drops to {}", path.display()),
+        None => "cannot write to standard output".to_owned(),
+    }
 }
 
 /// Writes to standard output at once. False where nobody reads any more.
@@ -46,7 +64,7 @@ pub fn print(text: &[u8]) -> Result<bool> {
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error).context("cannot write to standard output"),
+        Err(error) => Err(error).with_context(|| cannot_write(None)),
     }
 }
 
@@ -61,6 +79,8 @@ pub struct Chunk {
 
 /// Standard output.
 pub struct Output {
+    /// Of the file, where there is one.
+    path: Option<PathBuf>,
     sender: Sender<Chunk>,
     ended: oneshot::Receiver<io::Result<()>>,
     shown: Shown,
@@ -119,7 +139,7 @@ impl Output {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(file: Option<File>) -> Result<Self> {
+    pub fn start(target: Option<Target>) -> Result<Self> {
         let (sender, receiver) = channel(CHUNKS);
         let (end, ended) = oneshot::channel();
         let shown = Shown::default();
@@ -127,9 +147,12 @@ impl Output {
         let spare = Spare::default();
         let written = spare.clone();
         // Without the buffer of `io::stdout`, which hides how much of a chunk was written.
-        let fd = match file {
-            Some(file) => OwnedFd::from(file),
-            None => io::stdout().as_fd().try_clone_to_owned().context("there is no output")?,
+        let (fd, path) = match target {
+            Some(Target { file, path }) => (OwnedFd::from(file), Some(path)),
+            None => {
+                let fd = io::stdout().as_fd().try_clone_to_owned();
+                (fd.context("there is no output")?, None)
+            }
         };
         // A regular file cannot be watched, and does not hang up either.
         let hang_up = fd.try_clone().ok();
@@ -143,7 +166,7 @@ impl Output {
         // SAFETY: the descriptor is a copy that the result owns.
         let watch = |fd| unsafe { AsyncFd::register_with_interest(fd, Interest::ERROR) };
         let hang_up = hang_up.and_then(|fd| watch(fd).ok());
-        Ok(Self { sender, ended, shown, spare, hang_up })
+        Ok(Self { path, sender, ended, shown, spare, hang_up })
     }
 
     /// An empty chunk.
@@ -189,7 +212,7 @@ impl Output {
         match ended {
             Ok(()) => Ok(Ending::Complete),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Ending::ReaderGone),
-            Err(error) => Err(error).context("cannot write to standard output"),
+            Err(error) => Err(error).with_context(|| cannot_write(self.path.as_deref())),
         }
     }
 }

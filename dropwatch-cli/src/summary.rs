@@ -4,14 +4,8 @@
 use anyhow::Result;
 
 use crate::{
-    accounting::CountAccount,
-    baseline::Baseline,
-    config::Config,
-    counts::table::Table,
-    output::print,
-    render::plain_table::{self, Rates},
-    session::Session,
-    verdict::Verdict,
+    accounting::CountAccount, baseline::Baseline, config::Config, explain::hints::Hints,
+    output::print, render::plain_table, session::Session, verdict::Verdict,
 };
 
 /// Counts until the end is requested.
@@ -20,6 +14,7 @@ use crate::{
 /// When drops cannot be traced, or the table not be printed.
 pub async fn run(config: &Config) -> Result<Verdict> {
     let baseline = config.baseline.as_deref().map(Baseline::read).transpose()?;
+    let hints = Hints::wanted(config.hints)?;
     let Session { mut probe, mut stop, begin, mut sources, reconciliation, .. } =
         Session::begin(config)?;
     let mut counts = probe.take_counts()?;
@@ -30,13 +25,12 @@ pub async fn run(config: &Config) -> Result<Verdict> {
     let mut snapshot = counts.read_settled(&probe).await?;
     let reconciled = moved.text(&snapshot, &mut sources);
     let verdict = Verdict::of(config, baseline.as_ref(), &mut snapshot, &mut sources, &stop);
-    let mut table = Table::new(config.table.by.clone(), 0);
-    table.feed(&snapshot);
     let mut out = Vec::new();
-    plain_table::write(
-        &table,
+    plain_table::write_snapshot(
+        &snapshot,
+        elapsed.as_secs_f64(),
         &config.table,
-        Rates::Mean(elapsed.as_secs_f64()),
+        hints.as_ref(),
         &mut sources,
         &mut out,
     );

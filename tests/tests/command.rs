@@ -89,6 +89,10 @@ fn what_cannot_be_started_is_told_as_a_shell_does() -> Result<()> {
         let output = Command::new(dropwatch()).args(args).output()?;
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
     }
+    // An empty variable of a script, after which dropwatch must not trace for ever.
+    let output = Command::new(dropwatch()).args(["--summary", "--"]).output()?;
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no COMMAND behind --"), "{}", stderr(&output));
     let output =
         Command::new(dropwatch()).args(["--fail-on", "NO_SUCH_REASON", "--", "true"]).output()?;
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
@@ -140,6 +144,53 @@ fn what_is_usual_is_taken_off() -> Result<()> {
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let table = Table::all(&stderr(&output))?.pop().context("a table")?;
     assert_eq!(table.totals(["REASON"])?.get(&["NO_SOCKET".to_owned()]), Some(&2));
+    Ok(())
+}
+
+/// A socket pair of which one end is closed with a message in it.
+const UNREAD: &str = "python3 -c 'import socket; a, b = socket.socketpair(1, 2); a.send(b\"x\")'";
+
+#[test]
+fn what_is_harmless_is_left_out_where_that_is_asked_for() -> Result<()> {
+    need!(Root, Program("ip"), Program("bash"), Program("python3"), Reason("SOCKET_CLOSE"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let script = format!("{}; {UNREAD}", datagrams(3));
+    let run = |args: &[&str]| -> Result<(Output, Account)> {
+        // UNIX sockets belong to the namespace that made them.
+        let output = run(&namespace, &[args, &["--by", "reason"]].concat(), &script)?;
+        let account = Account::find(&stderr(&output))?;
+        Ok((output, account))
+    };
+    let (output, account) = run(&["--hints"])?;
+    assert!(stderr(&output).contains("SOCKET_CLOSE"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: NO_SOCKET: "), "{}", stderr(&output));
+    assert!(account.counted >= 4, "{account:?}");
+    let (output, account) = run(&["--no-noise", "--hints", "--fail-on", "SOCKET_CLOSE"])?;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("SOCKET_CLOSE"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hidden by --no-noise"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: NO_SOCKET: "), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
+    assert_eq!(account.shown, 3, "{account:?}");
+    Ok(())
+}
+
+#[test]
+fn folded_stacks_go_to_the_file_of_the_drops() -> Result<()> {
+    need!(Root, Program("ip"), Program("bash"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let namespace = Namespace::new()?;
+    let folder = TempDir::new()?;
+    let path = folder.join("folded");
+    let args = ["--l4", "udp", "--folded", "--output", path.to_str().context("a path")?];
+    let output = run(&namespace, &args, &format!("{}; echo its own words", datagrams(3)))?;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "its own words\n");
+    let folded = fs::read_to_string(&path)?;
+    let counts = folded.lines().filter_map(|line| line.rsplit_once(' '));
+    let total: u32 = counts.map(|(_, count)| count.parse::<u32>()).sum::<Result<_, _>>()?;
+    assert!(total == 3 && folded.starts_with("NO_SOCKET;"), "{folded}");
     Ok(())
 }
 

@@ -130,6 +130,10 @@ fn a_full_disk_is_an_error() -> Result<()> {
     let message = finished.stderr();
     assert!(message.contains("cannot write to standard output"), "{message}");
     assert!(message.contains("No space left on device"), "{message}");
+    let finished = Launch::new(&QUIET).args(&["--output", "/dev/full"]).run()?;
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr());
+    let message = finished.stderr();
+    assert!(message.contains("cannot write the drops to /dev/full: No space left"), "{message}");
     Ok(())
 }
 

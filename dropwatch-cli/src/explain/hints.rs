@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use anyhow::Result;
+
 use super::{Entries, summary};
 use crate::kernel::reasons::Reasons;
 
@@ -10,6 +12,7 @@ use crate::kernel::reasons::Reasons;
 pub struct Hints {
     entries: Entries,
     told: HashSet<u32>,
+    told_tags: HashSet<&'static str>,
     /// The network namespace of who reads.
     home: Option<u32>,
 }
@@ -17,7 +20,15 @@ pub struct Hints {
 impl Hints {
     /// Has told nothing yet.
     pub fn new(entries: Entries) -> Self {
-        Self { entries, told: HashSet::new(), home: None }
+        Self { entries, ..Self::default() }
+    }
+
+    /// Those that are wanted, if so.
+    ///
+    /// # Errors
+    /// When the data is damaged.
+    pub fn wanted(wanted: bool) -> Result<Option<Self>> {
+        wanted.then(|| Entries::load().map(Self::new)).transpose()
     }
 
     /// For somebody who is in this network namespace (an inode number).
@@ -34,6 +45,11 @@ impl Hints {
     /// What a reason means, whenever it is asked for.
     pub fn meaning(&self, raw: u32, reasons: &Reasons) -> Option<&str> {
         summary(&self.entries, reasons, raw)
+    }
+
+    /// Whether this tag comes for the first time.
+    pub fn is_first_of_tag(&mut self, tag: &'static str) -> bool {
+        self.told_tags.insert(tag)
     }
 
     /// What a reason means, the first time that it is asked for and where it is known.
@@ -57,6 +73,7 @@ mod tests {
         assert_eq!(hints.first(3, &reasons), None);
         assert_eq!(hints.meaning(3, &reasons), Some(first.as_str()));
         assert_eq!(hints.first(99, &reasons), None);
+        assert!(hints.is_first_of_tag("unix-socket") && !hints.is_first_of_tag("unix-socket"));
         assert!(!hints.is_elsewhere(1), "it is not known where the reader is");
         let hints = hints.seen_from(Some(1));
         assert!(!hints.is_elsewhere(1) && hints.is_elsewhere(2));

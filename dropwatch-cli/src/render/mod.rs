@@ -16,12 +16,7 @@ pub mod text;
 
 use anyhow::Result;
 
-use crate::{
-    config::Config,
-    drop::Drop,
-    explain::{Entries, hints::Hints},
-    world::netns,
-};
+use crate::{config::Config, drop::Drop, explain::hints::Hints, world::netns};
 use sources::Sources;
 use text::{Text, TextConfig};
 
@@ -41,8 +36,8 @@ pub fn of(config: &Config, sources: Sources) -> Result<Box<dyn Render>> {
     let text =
         TextConfig { columns: columns.clone(), details: *details, stack: *stack, color: *color };
     let mut text = Text::new(sources, text);
-    if config.hints {
-        text = text.with_hints(Hints::new(Entries::load()?).seen_from(netns::own()));
+    if let Some(hints) = Hints::wanted(config.hints)? {
+        text = text.with_hints(hints.seen_from(netns::own()));
     }
     Ok(Box::new(if config.no_noise { text.without_noise() } else { text }))
 }

@@ -15,6 +15,7 @@ use crate::{
     },
     explain::hints::Hints,
     top::look::wrap,
+    wrap::terminal_width,
     write::{pad_left, pad_right, push},
 };
 
@@ -80,18 +81,22 @@ fn shown(rows: &[Row], config: &TableConfig) -> usize {
     config.rows.unwrap_or(usize::MAX).min(rows.len())
 }
 
-/// Appends the table of drops that were shown one by one, in so many seconds from the first to the
-/// last.
+/// Appends the table of a whole run that took so many seconds, and below it what its reasons mean
+/// where that is wanted.
 pub fn write_snapshot(
     snapshot: &Snapshot,
     seconds: f64,
     config: &TableConfig,
+    hints: Option<&Hints>,
     sources: &mut Sources,
     out: &mut Vec<u8>,
 ) {
     let mut table = Table::new(config.by.clone(), 0);
     table.feed(snapshot);
     write(&table, config, Rates::Mean(seconds), sources, out);
+    if let Some(hints) = hints {
+        write_hints(&table, config, hints, terminal_width(), sources, out);
+    }
 }
 
 /// All rows in one.

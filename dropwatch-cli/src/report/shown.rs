@@ -90,7 +90,7 @@ impl Shown {
             Self::Drops(_) => {}
             Self::Table(counts, config, mut sources) => {
                 let (snapshot, seconds) = (counts.snapshot(), counts.seconds());
-                plain_table::write_snapshot(&snapshot, seconds, &config, &mut sources, out);
+                plain_table::write_snapshot(&snapshot, seconds, &config, None, &mut sources, out);
             }
             Self::Stacks(_) => out.extend(exports.folded()),
         }

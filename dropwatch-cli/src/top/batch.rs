@@ -9,7 +9,7 @@ use crate::{
     accounting::CountAccount,
     config::{Config, TableConfig, TopConfig},
     counts::table::Table,
-    explain::{Entries, hints::Hints},
+    explain::hints::Hints,
     output::print,
     render::{
         openmetrics::{Exposition, Totals},
@@ -100,8 +100,7 @@ impl Form {
             let file = file.as_deref().map(Replaced::new).transpose()?;
             return Ok(Self::Metrics(Exposition::new(*format), file));
         }
-        let hints = config.hints.then(|| Entries::load().map(Hints::new));
-        Ok(Self::Tables(hints.transpose()?))
+        Ok(Self::Tables(Hints::wanted(config.hints)?))
     }
 
     fn is_file(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::{
     counts::{Snapshot, kernel::Counts, key::Key},
     decode::decode,
     drop::Drop,
-    explain::{Entries, hints::Hints},
+    explain::hints::Hints,
     notice,
     probe::Probe,
     ring::Reader,
@@ -56,7 +56,7 @@ impl Feed for Kernel {
 /// # Errors
 /// When drops cannot be traced, or there is no terminal.
 pub async fn run(config: &Config, top: &TopConfig) -> Result<Verdict> {
-    let hints = config.hints.then(|| Entries::load().map(Hints::new)).transpose()?;
+    let hints = Hints::wanted(config.hints)?;
     let held = notice::hold();
     let Session { mut probe, reader, mut stop, begin, sources, .. } = Session::begin(config)?;
     let counts = probe.take_counts()?;
