@@ -467,7 +467,7 @@ fn harmless_drops_have_a_tag() {
 #[test]
 fn reasons_have_a_hint_the_first_time() {
     let hints = Hints::new(Entries::load().expect("the data"));
-    let drops = [3, 33, 3, 104].map(|raw| drop_of(record(raw, b"nc", 0x0800, 33, UDP), &[]));
+    let drops = [3, 33, 3, 104, 33].map(|raw| drop_of(record(raw, b"nc", 0x0800, 33, UDP), &[]));
     golden("hints.txt", &render(text(false, None).with_hints(hints), drops));
 }
 

@@ -244,10 +244,19 @@ impl Text {
 }
 
 impl Text {
-    /// Says what the reason means, the first time.
-    fn hint(&mut self, drop: &Drop, out: &mut Vec<u8>) {
+    /// Says what the reason means, the first time; of what is likely harmless, why that is so.
+    fn hint(&mut self, drop: &Drop, tag: Option<&Rule>, out: &mut Vec<u8>) {
         let (Some(hints), Some(raw)) = (&mut self.hints, drop.reason) else { return };
         let name = self.sources.reasons.name(raw).to_owned();
+        if let Some(tag) = tag {
+            if hints.is_first_of_tag(tag.name) {
+                let (matches, style) = (tag.matches, self.palette.dimmed);
+                let more = format!("dropwatch --explain-tags, dropwatch explain {name}");
+                push(out, format_args!("    hint: likely harmless: {matches} "));
+                push(out, format_args!("{style}({more}){style:#}\n"));
+            }
+            return;
+        }
         let elsewhere = drop.netns.filter(|&inum| hints.is_elsewhere(inum));
         if let Some(meaning) = hints.first(raw, &self.sources.reasons) {
             let style = self.palette.dimmed;
@@ -302,7 +311,7 @@ impl Render for Text {
             push(out, format_args!(" {style}#{}{style:#}", tag.name));
         }
         out.push(b'\n');
-        self.hint(drop, out);
+        self.hint(drop, tag, out);
         if self.details {
             details::write(drop, &packet, &mut self.sources, out);
         }
@@ -367,6 +376,7 @@ fn iface(out: &mut Vec<u8>, drop: &Drop, sources: &mut Sources) -> Option<()> {
     match &drop.device {
         Some(device) => {
             device.name.write(out);
+            sources.world.learn_device(drop);
             Some(())
         }
         None => input(out, drop, sources),

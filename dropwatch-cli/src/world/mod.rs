@@ -12,9 +12,13 @@ pub mod owners;
 pub mod pace;
 pub mod users;
 
-use std::{cell::RefCell, os::unix::ffi::OsStrExt, path::PathBuf, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell, collections::HashSet, os::unix::ffi::OsStrExt, path::PathBuf, rc::Rc,
+    time::Instant,
+};
 
 use cgroups::Cgroups;
+use foldhash::fast::RandomState;
 use interfaces::Interfaces;
 use netns::{Namespaces, NetnsName};
 use owners::{Owner, Owners};
@@ -22,7 +26,7 @@ use pace::Now;
 use users::Users;
 
 use crate::{
-    drop::{Device, Name, Socket},
+    drop::{Device, Drop, Name, Socket},
     iterators::Iterators,
     write::{decimal, escape, push},
 };
@@ -44,6 +48,7 @@ pub struct World {
     /// What users are called.
     pub users: Users,
     edition: Edition,
+    told: Told,
 }
 
 /// See [`World::edition`].
@@ -52,6 +57,13 @@ struct Edition {
     number: u64,
     /// The boot time of the drop with which it began.
     since: u64,
+}
+
+/// The devices of which drops have told in an edition, by network namespace and index.
+#[derive(Default)]
+struct Told {
+    edition: u64,
+    devices: HashSet<(u32, u32), RandomState>,
 }
 
 /// What a world knows that does not change.
@@ -91,6 +103,7 @@ impl World {
             cgroups: Cgroups::of_running_kernel(now()),
             users: Users::of_machine(now()),
             edition: Edition::default(),
+            told: Told::default(),
         }
     }
 
@@ -108,6 +121,7 @@ impl World {
             cgroups: Cgroups::fixed(facts.cgroups),
             users: Users::fixed(facts.users),
             edition: Edition::default(),
+            told: Told::default(),
         }
     }
 
@@ -121,6 +135,18 @@ impl World {
             *since = boot_ns;
         }
         *number
+    }
+
+    /// A drop whose device is named tells of it, for others that only know its index.
+    pub fn learn_device(&mut self, drop: &Drop) {
+        let (Some(netns), Some(device)) = (drop.netns, &drop.device) else { return };
+        let edition = self.edition(drop.boot_ns);
+        if self.told.edition != edition {
+            self.told = Told { edition, ..Told::default() };
+        }
+        if self.told.devices.insert((netns, device.index)) {
+            self.interfaces.learn(netns, device);
+        }
     }
 
     /// To be called when the world has been told what it did not know: begins a new edition.
@@ -272,5 +298,11 @@ mod tests {
         let device = Device { name: name(b"eth0"), index: 2, kind: 1 };
         assert_eq!(world.interface(Some(1), 2, Some(&device)), Some(name(b"eth0")));
         assert_eq!(world.interface(Some(1), 3, Some(&device)), None);
+
+        let drop = Drop { netns: Some(2), device: Some(device), ..Drop::UNKNOWN };
+        world = World { interfaces: Interfaces::new(None, now()), ..World::nothing() };
+        assert_eq!(world.interface(Some(2), 2, None), None);
+        world.learn_device(&drop);
+        assert_eq!(world.interface(Some(2), 2, None), Some(name(b"eth0")));
     }
 }
