@@ -58,9 +58,18 @@ fn fish_completes(prefix: &Path) -> Result<Outcome> {
     }
     let file = completion(prefix, Shell::Fish)?;
     accepts("fish", "--no-execute", &file)?;
-    let script = "source $argv[1]; complete --do-complete 'dropwatch do'";
-    let said = printed(Command::new("fish").args(["--no-config", "-c", script]).arg(&file))?;
-    ensure!(said.starts_with("doctor\t"), "`dropwatch do` is completed to {said:?}");
+    let script = "source $argv[1]; complete --do-complete $argv[2]";
+    for (line, completed) in [
+        ("dropwatch do", "doctor\t"),
+        ("dropwatch --color al", "always\t"),
+        ("dropwatch --stack --recon", "--reconcile\t"),
+        ("dropwatch --stack --reason X --recon", "--reconcile\t"),
+        ("dropwatch top --bat", "--batch\t"),
+    ] {
+        let mut fish = Command::new("fish");
+        let said = printed(fish.args(["--no-config", "-c", script]).arg(&file).arg(line))?;
+        ensure!(said.starts_with(completed), "`{line}` is completed to {said:?}");
+    }
     Ok(Outcome::Passed)
 }
 

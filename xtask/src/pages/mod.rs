@@ -3,7 +3,7 @@
 mod man;
 
 use anyhow::{Context as _, Result};
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::{Shell, generate};
 use dropwatch::cli::Cli;
 use std::path::PathBuf;
@@ -35,9 +35,26 @@ pub fn all() -> Result<Vec<Page>> {
     pages.extend(COMPLETIONS.iter().map(|&(shell, path)| {
         let mut text = Vec::new();
         generate(shell, &mut Cli::command(), "dropwatch", &mut text);
+        if shell == Shell::Fish {
+            text = mended_for_fish(&Cli::command(), &String::from_utf8_lossy(&text)).into_bytes();
+        }
         Page { path: path.into(), text }
     }));
     Ok(pages)
+}
+
+/// What clap makes of the options before a subcommand, so that fish completes behind them: the
+/// value of one may be missing (`--stack`), and may not be there yet (`--color `).
+fn mended_for_fish(command: &Command, text: &str) -> String {
+    let optional = command
+        .get_opts()
+        .filter(|option| option.get_num_args().is_some_and(|values| values.min_values() == 0));
+    let names = optional.filter_map(|option| option.get_long());
+    let text = names.fold(text.to_owned(), |text, name| {
+        text.replace(&format!("/{name}= "), &format!("/{name}=? "))
+            .replace(&format!(" {name}= "), &format!(" {name}=? "))
+    });
+    text.replace("-- $cmd 2>/dev/null\n    or return\n", "-- $cmd 2>/dev/null\n    or return 0\n")
 }
 
 #[cfg(test)]
@@ -53,6 +70,18 @@ mod tests {
             for word in ["list-reasons", "doctor", "verbose-packet", "flamegraph"] {
                 assert!(text.contains(word), "{shell} does not know {word}");
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn fish_knows_that_values_can_be_missing() -> Result<()> {
+        let pages = all()?;
+        let fish = pages.iter().find(|page| page.path.extension().is_some_and(|it| it == "fish"));
+        let text = String::from_utf8_lossy(&fish.context("no completion for fish")?.text);
+        // As clap_complete makes it; the check of packages asks fish itself.
+        for mended in [" s/stack=? ", " n/count= ", "-- $cmd 2>/dev/null\n    or return 0\n"] {
+            assert!(text.contains(mended), "no {mended:?}");
         }
         Ok(())
     }
