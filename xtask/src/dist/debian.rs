@@ -2,8 +2,9 @@
 
 use super::deb::PACKAGE;
 
-/// Who answers for the package.
-const MAINTAINER: &str = "The dropwatch authors <dropwatch@localhost>";
+/// Who answers for the package, which has to be an address. There is none at which somebody could
+/// be reached, and the domain says so: it is reserved for that (RFC 2606).
+const MAINTAINER: &str = "The dropwatch authors <authors@dropwatch.invalid>";
 
 /// DEBIAN/control.
 ///
