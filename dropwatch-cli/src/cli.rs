@@ -26,7 +26,8 @@ Examples:
   dropwatch doctor                                what is missing, where it does not run
 
 Exit status: 0 when all went well, 1 when something failed, 2 for a usage error, 3 when --fail-on
-happened; with a COMMAND its own status, unless that is 0";
+happened; with a COMMAND its own status, unless that is 0: 128 and the number for a signal, 126 or
+127 where it cannot be started";
 
 /// Tells why the Linux kernel is dropping packets: who, why, what and where, as it happens
 #[derive(Debug, Parser)]
@@ -238,7 +239,8 @@ pub struct TableArgs {
     #[arg(long, value_name = "COLUMN", default_value = "total")]
     pub sort: String,
 
-    /// At most so many rows of the table; what is beyond is one row more
+    /// At most so many rows of the table; what is beyond is one row more, and the live table
+    /// scrolls
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rows: Option<u32>,
 

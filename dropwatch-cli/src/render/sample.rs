@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     drop::{Drop, Stack},
+    harmless::Rule,
     protocol, stacks,
     write::push,
 };
 
-/// Appends it in lines, as the stream shows it under a drop.
-pub fn write(drop: &Drop, sources: &mut Sources, out: &mut Vec<u8>) {
+/// Appends it in lines, as the stream shows it under a drop, and whether a rule calls it harmless.
+pub fn write(drop: &Drop, tag: Option<&Rule>, sources: &mut Sources, out: &mut Vec<u8>) {
     push(out, format_args!("    drop: "));
     sources.clock.write_time_of_day(drop.boot_ns, out);
     let reason = drop.reason.map(|raw| sources.reasons.name(raw));
@@ -25,6 +26,9 @@ pub fn write(drop: &Drop, sources: &mut Sources, out: &mut Vec<u8>) {
         push(out, format_args!(", length {len}"));
     }
     out.push(b'\n');
+    if let Some(Rule { name, matches, .. }) = tag {
+        push(out, format_args!("    tag: #{name}, likely harmless: {matches}\n"));
+    }
     details::write(drop, &drop.packet(), sources, out);
     match &drop.stack {
         None => {}

@@ -191,7 +191,7 @@ impl<F: Feed> Live<'_, F> {
 
     /// Once a second.
     fn tick(&mut self) -> Result<()> {
-        self.names.sources.tick();
+        self.names.tick();
         self.model.tick(self.config.begin.elapsed());
         for text in notice::take_new() {
             self.model.notify(text, Instant::now());
