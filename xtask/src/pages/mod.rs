@@ -49,10 +49,13 @@ fn mended_for_fish(command: &Command, text: &str) -> String {
     let optional = command
         .get_opts()
         .filter(|option| option.get_num_args().is_some_and(|values| values.min_values() == 0));
-    let names = optional.filter_map(|option| option.get_long());
-    let text = names.fold(text.to_owned(), |text, name| {
-        text.replace(&format!("/{name}= "), &format!("/{name}=? "))
-            .replace(&format!(" {name}= "), &format!(" {name}=? "))
+    let words = optional.filter_map(|option| {
+        let long = option.get_long()?;
+        Some(option.get_short().map_or(long.to_owned(), |short| format!("{short}/{long}")))
+    });
+    // In quotes, since it is a wildcard otherwise.
+    let text = words.fold(text.to_owned(), |text, word| {
+        text.replace(&format!(" {word}= "), &format!(" '{word}=?' "))
     });
     text.replace("-- $cmd 2>/dev/null\n    or return\n", "-- $cmd 2>/dev/null\n    or return 0\n")
 }
@@ -80,7 +83,7 @@ mod tests {
         let fish = pages.iter().find(|page| page.path.extension().is_some_and(|it| it == "fish"));
         let text = String::from_utf8_lossy(&fish.context("no completion for fish")?.text);
         // As clap_complete makes it; the check of packages asks fish itself.
-        for mended in [" s/stack=? ", " n/count= ", "-- $cmd 2>/dev/null\n    or return 0\n"] {
+        for mended in [" 's/stack=?' ", " n/count= ", "-- $cmd 2>/dev/null\n    or return 0\n"] {
             assert!(text.contains(mended), "no {mended:?}");
         }
         Ok(())
