@@ -12,13 +12,9 @@ pub mod owners;
 pub mod pace;
 pub mod users;
 
-use std::{
-    cell::RefCell, collections::HashSet, os::unix::ffi::OsStrExt, path::PathBuf, rc::Rc,
-    time::Instant,
-};
+use std::{cell::RefCell, os::unix::ffi::OsStrExt, path::PathBuf, rc::Rc, time::Instant};
 
 use cgroups::Cgroups;
-use foldhash::fast::RandomState;
 use interfaces::Interfaces;
 use netns::{Namespaces, NetnsName};
 use owners::{Owner, Owners};
@@ -59,11 +55,12 @@ struct Edition {
     since: u64,
 }
 
-/// The devices of which drops have told in an edition, by network namespace and index.
+/// Devices of which drops have told in an edition, by network namespace and index: each in the place
+/// that these two give, since to remember all would cost more than to learn some twice.
 #[derive(Default)]
 struct Told {
     edition: u64,
-    devices: HashSet<(u32, u32), RandomState>,
+    devices: [(u32, u32); 16],
 }
 
 /// What a world knows that does not change.
@@ -144,7 +141,9 @@ impl World {
         if self.told.edition != edition {
             self.told = Told { edition, ..Told::default() };
         }
-        if self.told.devices.insert((netns, device.index)) {
+        let place = (netns ^ device.index) as usize % self.told.devices.len();
+        if self.told.devices[place] != (netns, device.index) {
+            self.told.devices[place] = (netns, device.index);
             self.interfaces.learn(netns, device);
         }
     }
