@@ -115,6 +115,31 @@ fn a_report_shows_the_text_of_the_live_run() -> Result<()> {
 }
 
 #[test]
+fn a_mistyped_reason_is_told() -> Result<()> {
+    need!(Root, Program("ip"), Reason("NO_SOCKET"));
+    let _turn = exclusive();
+    let folder = TempDir::new()?;
+    let (_, path) = record(&folder, &[])?;
+    let path = path.to_str().context("a path")?;
+    for (reason, words) in [
+        ("NO_SOKET", Some("'NO_SOKET' is no drop reason that is known; did you mean NO_SOCKET?")),
+        ("XYZZY*", Some("'XYZZY*' is no drop reason that is known\n")),
+        ("NO_SOCKET", None),
+        // Which other kernels have, or which has another number here.
+        ("QDISC_DROP_OVERLIMIT,4711,!TCP_*", None),
+    ] {
+        let finished = Launch::new(&["report", path, "--reason", reason]).run()?;
+        ensure!(finished.status.success(), "{}", finished.stderr());
+        let said = finished.stderr();
+        match words {
+            Some(words) => assert!(said.contains(words), "{reason}: {said}"),
+            None => assert!(!said.contains("no drop reason"), "{reason}: {said}"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn filters_choose_from_a_recording_as_the_kernel_does() -> Result<()> {
     need!(Root, Program("ip"), Program("setpriv"), Reason("NO_SOCKET"));
     let _turn = exclusive();

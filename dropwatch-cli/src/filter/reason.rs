@@ -55,6 +55,11 @@ impl ReasonPattern {
         self.matcher.matches(reason, reasons)
     }
 
+    /// As it was given, without what excludes.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it is this number, whatever that is called.
     pub fn is_raw(&self, raw: u32) -> bool {
         self.matcher == Matcher::Raw(raw)

@@ -12,8 +12,13 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli::ReportArgs,
+    explain::Entries,
     export::Exports,
-    filter::Patterns,
+    filter::{
+        Patterns,
+        nearest::nearest,
+        reason::{raw_number, short_name},
+    },
     harmless::Tagger,
     recording::{self, Item, Recording},
     render::sources::Sources,
@@ -129,7 +134,32 @@ impl Report {
         Ok(())
     }
 
+    /// Tells of names that mean nothing: neither a reason in the recording, nor one of any kernel,
+    /// which would pass for one that did not happen.
+    fn tell_unknown_reasons(&mut self) -> Result<()> {
+        if self.patterns.reasons.is_empty() {
+            return Ok(());
+        }
+        let (entries, reasons) = (Entries::load()?, &self.shown.sources().reasons);
+        for pattern in &self.patterns.reasons {
+            let text = pattern.text();
+            let is_known = raw_number(text).is_some()
+                || reasons.iter().any(|reason| pattern.matches(reason, reasons))
+                || entries.iter().any(|(subsystem, name, _)| pattern.matches_name(subsystem, name));
+            if !is_known {
+                let similar = nearest(&short_name(text), entries.iter().map(|(_, name, _)| name));
+                let mean = match similar.is_empty() {
+                    true => String::new(),
+                    false => format!("; did you mean {}?", similar.join(", ")),
+                };
+                eprintln!("dropwatch: '{text}' is no drop reason that is known{mean}");
+            }
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<()> {
+        self.tell_unknown_reasons()?;
         self.exports.finish()?;
         self.shown.finish(&self.exports, &mut self.out);
         print(&mut self.out)?;
