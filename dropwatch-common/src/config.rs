@@ -103,11 +103,18 @@ pub struct Casts {
     pub bytes_offset: u32,
     /// `struct rq`; 0 also where no task leads to it.
     pub run_queue: u32,
+    /// `struct sk_buff`.
+    pub skb: u32,
+    /// `struct sock`.
+    pub sock: u32,
+    /// `struct task_struct`.
+    pub task: u32,
 }
 
 impl Casts {
     /// Casts nothing.
-    pub const NONE: Self = Self { bytes: 0, bytes_offset: 0, run_queue: 0 };
+    pub const NONE: Self =
+        Self { bytes: 0, bytes_offset: 0, run_queue: 0, skb: 0, sock: 0, task: 0 };
 }
 
 macro_rules! offsets {

@@ -11,6 +11,7 @@ use dropwatch_common::record::{
 };
 
 use crate::{
+    cast,
     globals::config,
     kernel::Struct,
     packet::{self, Headers},
@@ -48,7 +49,8 @@ impl<'a> BtfEvent<'a> {
             return None;
         }
         let sock: *const c_void = self.ctx.arg(3);
-        (!sock.is_null()).then(|| Socket::new(Struct::new(sock)))
+        (!sock.is_null())
+            .then(|| Socket::new(cast::untrusted(Struct::new(sock), config!(casts.sock))))
     }
 
     /// Writes where the packet was, and gives the flags that say so.
@@ -131,19 +133,13 @@ impl Source for BtfEvent<'_> {
     #[inline(always)]
     fn whereabouts(&self) -> Whereabouts {
         if let Some(device) = self.skb().device() {
-            return Whereabouts {
-                netns: device.netns(),
-                index: device.index(),
-            };
+            return Whereabouts { netns: device.netns(), index: device.index() };
         }
         let socket = match self.receiver() {
             Some(receiver) => Some(receiver),
             None => self.skb().socket(),
         };
-        Whereabouts {
-            netns: socket.and_then(|socket| socket.netns()),
-            index: self.skb().iif(),
-        }
+        Whereabouts { netns: socket.and_then(|socket| socket.netns()), index: self.skb().iif() }
     }
 
     #[inline(always)]

@@ -40,6 +40,16 @@ pub fn run_queue(address: u64) -> Option<Struct> {
     (kind != 0 && address != 0).then(|| cast(address, kind))
 }
 
+/// The same struct, whose type is this one, where this kernel can cast; for following pointers.
+///
+/// With each pointer that is followed from what the kernel vouches for, the verifier searches all
+/// of the kernel's types for whether it vouches for that too. What was cast it does not trust
+/// anyway. Fields are better read without: the kernel's own pointers need no checks at each load.
+#[inline(always)]
+pub fn untrusted(of: Struct, kind: u32) -> Struct {
+    if kind == 0 { of } else { cast(of.address(), kind) }
+}
+
 /// Takes an address for that of a struct with this BTF id.
 #[inline(always)]
 fn cast(address: u64, id: u32) -> Struct {

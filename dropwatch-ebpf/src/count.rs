@@ -11,13 +11,7 @@ use dropwatch_common::{
     record::INTERFACE_LEN,
 };
 
-use crate::{
-    globals::config,
-    maps,
-    packet::Address,
-    source::Source,
-    stack,
-};
+use crate::{globals::config, maps, packet::Address, source::Source, stack};
 
 /// A device's name.
 type Name = [u8; INTERFACE_LEN];
@@ -42,11 +36,7 @@ pub fn count(ctx: &impl EbpfContext, processor: &mut PerProcessor, drop: &impl S
 
 /// Whether the key is new; none where there is no room for it.
 #[inline(always)]
-fn count_key(
-    processor: &mut PerProcessor,
-    key: &CountKey,
-    drop: &impl Source,
-) -> Option<bool> {
+fn count_key(processor: &mut PerProcessor, key: &CountKey, drop: &impl Source) -> Option<bool> {
     // Before Linux 6.2 an interrupt can have the program run once more on a processor on which it
     // has not ended. What that is changing is not to be touched.
     if processor.busy != 0 {

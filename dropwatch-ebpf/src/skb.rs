@@ -1,6 +1,7 @@
 //! The packet's `struct sk_buff`.
 
 use crate::{
+    cast,
     device::Device,
     globals::{config, offset},
     kernel::Struct,
@@ -61,13 +62,18 @@ impl Skb {
     /// in the same place there.
     #[inline(always)]
     pub fn device(self) -> Option<Device> {
-        Device::check(self.0.follow(offset!(skb_dev)?)?)
+        Device::check(self.untrusted().follow(offset!(skb_dev)?)?)
     }
 
     /// The socket that the packet belongs to.
     #[inline(always)]
     pub fn socket(self) -> Option<Socket> {
-        Socket::check(self.0.follow(offset!(skb_sk)?)?)
+        Socket::check(self.untrusted().follow(offset!(skb_sk)?)?)
+    }
+
+    #[inline(always)]
+    fn untrusted(self) -> Struct {
+        cast::untrusted(self.0, config!(casts.skb))
     }
 
     /// The tag beside the bytes.

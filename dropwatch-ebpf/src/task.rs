@@ -37,11 +37,17 @@ pub fn describe(record: &mut DropRecord, run_queue: &mut u64) -> u32 {
     record.cpu = cpu;
     record.stack_len = 0;
     let can_cast = config!(casts.run_queue) != 0;
-    if can_cast && *run_queue == 0 {
-        let found = current().and_then(|task| context::run_queue(task, cpu));
-        *run_queue = found.map_or(0, Struct::address);
+    let kept = &raw mut *run_queue;
+    // Read back it is the same to the verifier, whether it was looked for or not.
+    // SAFETY: the pointer is that of a reference.
+    let looked_up = || unsafe { kept.read_volatile() };
+    if can_cast && looked_up() == 0 {
+        let task = current().map(|task| cast::untrusted(task, config!(casts.task)));
+        let found = task.and_then(|task| context::run_queue(task, cpu));
+        // SAFETY: as above.
+        unsafe { kept.write_volatile(found.map_or(0, Struct::address)) };
     }
-    if let Some(run_queue) = cast::run_queue(*run_queue)
+    if let Some(run_queue) = cast::run_queue(looked_up())
         && let Some(task) = offset!(rq_curr).and_then(|offset| run_queue.follow(offset))
     {
         return describe_task(record, task, Some(run_queue));

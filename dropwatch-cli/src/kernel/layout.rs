@@ -155,6 +155,9 @@ fn cast(btf: &Btf, structs: &StructOffsets) -> Option<Cast> {
             bytes: btf.struct_id(BYTES.0)?,
             bytes_offset: btf.member_offset(BYTES.0, BYTES.1)?,
             run_queue,
+            skb: btf.struct_id("sk_buff")?,
+            sock: btf.struct_id("sock")?,
+            task: btf.struct_id("task_struct")?,
         },
     })
 }
