@@ -1,6 +1,7 @@
 //! `--fail-on`: drops that make the run a failure, for scripts and continuous integration.
 
 use anyhow::Result;
+use dropwatch_common::filter::ReasonFilter;
 
 use crate::{
     config::UsageError,
@@ -41,12 +42,24 @@ impl FailOn {
         Ok(Self { text: reason.to_owned(), pattern: ReasonPattern::parse(reason)?, allowed })
     }
 
-    /// Makes sure that the kernel has such a reason.
+    /// Makes sure that the kernel has such a reason, and that the filter by reason, where there is
+    /// one, does not leave it out: then it would never be seen to happen.
     ///
     /// # Errors
-    /// A [`UsageError`] that names the nearest.
-    pub fn check(&self, reasons: &mut Reasons) -> Result<()> {
-        reason::resolve(std::slice::from_ref(&self.pattern), reasons).map(drop)
+    /// A [`UsageError`] that names the nearest, or the filter.
+    pub fn check(&self, reasons: &mut Reasons, filter: Option<&ReasonFilter>) -> Result<()> {
+        reason::resolve(std::slice::from_ref(&self.pattern), reasons)?;
+        let Some(filter) = filter else { return Ok(()) };
+        let mut meant =
+            reasons.iter().filter(|reason| self.pattern.matches(reason, reasons)).peekable();
+        if meant.peek().is_some() && !meant.any(|reason| filter.passes(reason.raw)) {
+            let message = format!(
+                "--fail-on {} could never happen: --reason leaves it out; name it there too",
+                self.text
+            );
+            return Err(UsageError(message).into());
+        }
+        Ok(())
     }
 
     /// What is to be said where this happened more often than it may.
@@ -123,7 +136,17 @@ mod tests {
     #[test]
     fn the_kernel_has_to_have_the_reason() {
         let mut reasons = reasons();
-        assert!(FailOn::parse("NO_SOCKET:3").expect("one").check(&mut reasons).is_ok());
-        assert!(FailOn::parse("NO_SOCKETS").expect("one").check(&mut reasons).is_err());
+        assert!(FailOn::parse("NO_SOCKET:3").expect("one").check(&mut reasons, None).is_ok());
+        assert!(FailOn::parse("NO_SOCKETS").expect("one").check(&mut reasons, None).is_err());
+    }
+
+    #[test]
+    fn the_filter_has_to_let_it_through() {
+        let mut filter = ReasonFilter::new(false);
+        filter.set(6, true);
+        for (text, can_happen) in [("TCP_RESET", true), ("TCP_*:3", true), ("NO_SOCKET", false)] {
+            let checked = FailOn::parse(text).expect(text).check(&mut reasons(), Some(&filter));
+            assert_eq!(checked.is_ok(), can_happen, "{text}");
+        }
     }
 }

@@ -57,7 +57,7 @@ impl Session {
         }
         let filters = config.filters.resolve(&mut kernel)?;
         for fail_on in &config.fail_on {
-            fail_on.check(&mut kernel.reasons)?;
+            fail_on.check(&mut kernel.reasons, filters.reasons.as_ref())?;
         }
         preflight::check()?;
 
