@@ -4,7 +4,7 @@
 
 use std::{
     env,
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader},
     net::Ipv4Addr,
     path::Path,
@@ -59,6 +59,18 @@ fn without_port(namespace: &Namespace) -> Result<u64> {
     Ok(count.parse()?)
 }
 
+/// How many packets of the whole machine found the queue of their processor full. That happens where
+/// the kernel leaves the queue to a thread of its own, which a busy machine is slow to run.
+fn without_room() -> Result<u64> {
+    const DROPPED: usize = 1;
+    let text = fs::read_to_string("/proc/net/softnet_stat")?;
+    let of_processor = |line: &str| {
+        let column = line.split_whitespace().nth(DROPPED).context("no such column")?;
+        Ok(u64::from_str_radix(column, 16)?)
+    };
+    text.lines().map(of_processor).sum()
+}
+
 /// How many drops there are in a file: lines that are not part of one above, without the heading.
 fn drops_in(path: &Path) -> Result<u64> {
     let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
@@ -80,11 +92,13 @@ fn lost(args: &[&str], packets: u32) -> Result<u64> {
         .args(args)
         .into_file(&file)
         .start()?;
+    let before = without_room()?;
     send(&namespace, packets)?;
     let account = dropwatch.interrupt()?.success()?;
 
     let sent = u64::from(packets);
-    assert_eq!(without_port(&namespace)?, sent, "the kernel dropped each");
+    let (port, room) = (without_port(&namespace)?, without_room()? - before);
+    assert!(port <= sent && port + room >= sent, "the kernel dropped each: {port}, {room}, {sent}");
     assert_eq!((account.matched, account.shown + account.lost), (sent, sent), "{account:?}");
     assert_eq!((account.missed, account.without_stack), (0, 0), "{account:?}");
     assert_eq!(drops_in(&file)?, account.shown, "each that is shown is in the file: {account:?}");
