@@ -33,8 +33,11 @@ pub struct Btf {
     /// Where names are found fast; a module's own types are few.
     names: Option<Names>,
     /// Structs by name, each of which has many fields that are asked for.
-    structs: Mutex<HashMap<String, Arc<[btf_rs::Struct]>>>,
+    structs: Mutex<HashMap<String, Structs>>,
 }
+
+/// All structs of one name, with their ids.
+type Structs = Arc<[(u32, btf_rs::Struct)]>;
 
 /// The strings that types have as their names.
 enum Strings {
@@ -204,7 +207,7 @@ impl Btf {
         let structs = self.structs(struct_name)?;
         let member = structs
             .iter()
-            .flat_map(|found| &found.members)
+            .flat_map(|(_, found)| &found.members)
             .find(|each| self.types.resolve_name(*each).is_ok_and(|name| name == member))?;
         let Type::Array(array) = self.types.resolve_chained_type(member).ok()? else {
             return None;
@@ -217,25 +220,27 @@ impl Btf {
 
     /// The id of the struct of this name.
     pub fn struct_id(&self, name: &str) -> Option<u32> {
-        self.id_of(name, |found| matches!(found, Type::Struct(_)))
+        self.structs(name)?.first().map(|(id, _)| *id)
     }
 
     /// Offset in bits of a struct's member, and its size in bits where it is a bit field.
     fn member(&self, struct_name: &str, path: &str) -> Option<(u32, u32)> {
         let structs = self.structs(struct_name)?;
-        structs.iter().find_map(|found| self.member_in(found, path, MAX_DEPTH, &mut HashSet::new()))
+        structs
+            .iter()
+            .find_map(|(_, found)| self.member_in(found, path, MAX_DEPTH, &mut HashSet::new()))
     }
 
-    fn structs(&self, name: &str) -> Option<Arc<[btf_rs::Struct]>> {
+    fn structs(&self, name: &str) -> Option<Structs> {
         let mut structs = self.structs.lock().ok()?;
         if let Some(known) = structs.get(name) {
             return Some(Arc::clone(known));
         }
-        let types = self.types_named(name)?;
-        let found: Arc<[_]> = types
+        let found: Structs = self
+            .ids_named(name)?
             .into_iter()
-            .filter_map(|each| match each {
-                Type::Struct(found) => Some(found),
+            .filter_map(|id| match self.types.resolve_type_by_id(id).ok()? {
+                Type::Struct(found) => Some((id, found)),
                 _ => None,
             })
             .collect();
